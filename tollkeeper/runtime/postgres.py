@@ -1,0 +1,54 @@
+"""Connections to PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from tollkeeper.runtime.errors import OperatorError
+
+_RETRY_SECONDS = 0.2
+# PostgreSQL accepts connections but is still recovering or stopping, or nobody listens yet.
+_NOT_YET = (
+    OSError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.ConnectionDoesNotExistError,
+    TimeoutError,
+)
+
+
+async def open_pool(
+    url: str, *, application_name: str, wait_seconds: float, size_max: int = 10
+) -> asyncpg.Pool:
+    """A pool of connections to `url`, once PostgreSQL answers.
+
+    Raises OperatorError after `wait_seconds`, or at once when the URL or the password is wrong.
+    """
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            return await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=size_max,
+                timeout=wait_seconds,
+                server_settings={"application_name": application_name, "timezone": "UTC"},
+            )
+        except _NOT_YET as error:
+            if time.monotonic() > deadline:
+                raise OperatorError(
+                    f"PostgreSQL does not answer at {redacted(url)} ({error}): is it running? "
+                    f"(waited {wait_seconds:g} s)"
+                ) from error
+        except (asyncpg.PostgresError, ValueError) as error:
+            raise OperatorError(f"PostgreSQL at {redacted(url)} refuses: {error}") from error
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+def redacted(url: str) -> str:
+    """The URL without user and password, fit for logs."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
