@@ -23,13 +23,14 @@ def run(serve: Callable[[asyncio.Event], Awaitable[None]]) -> int:
 
     Returns the exit status: 0, or 1 when `serve` raised OperatorError, whose line is printed.
     """
+    status = 0
     try:
         uvloop.run(_until_signalled(serve))
     except* OperatorError as group:
         for error in _leaves(group):
             print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the one line for a person
-        return 1
-    return 0
+        status = 1
+    return status
 
 
 async def _until_signalled(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
