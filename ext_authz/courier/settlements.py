@@ -1,0 +1,89 @@
+"""Settlements that wait for their reservation, which may lie with another courier."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from ext_authz import keyspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from redis.asyncio import Redis
+
+    from ext_authz.courier.reservation import Reservation
+    from ext_authz.courier.settlement import Settlement
+
+# A confirmation is used within the settle wait, 2 s; a minute covers a stalled reader.
+_CONFIRMATION_TTL_SECONDS = 60.0
+
+
+class Settlements:
+    """Corrections go to Redis, for whichever courier carries the charge, and survive a kill.
+
+    Confirmations, the great majority, stay here: losing one only means that the charge is carried a
+    little later and marked unsettled.
+    """
+
+    def __init__(self, redis: Redis, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._redis = redis
+        self._monotonic = monotonic
+        self._confirmed: OrderedDict[str, float] = OrderedDict()
+
+    async def add(self, settlements: Iterable[Settlement]) -> None:
+        """Remember them. Raises RedisError; then nothing of the batch counts as settled."""
+        batch = list(settlements)
+        corrections = [settlement for settlement in batch if settlement.is_correction]
+        if corrections:
+            pipeline = self._redis.pipeline(transaction=False)
+            for settlement in corrections:
+                pipeline.set(
+                    keyspace.correction(settlement.charge_id or settlement.request_id),
+                    settlement.units,
+                    ex=keyspace.CORRECTION_TTL_SECONDS,
+                )
+            await pipeline.execute()
+        now = self._monotonic()
+        for settlement in batch:
+            if settlement.charge_id:
+                self._confirmed[settlement.charge_id] = now
+        while self._confirmed and next(iter(self._confirmed.values())) < (
+            now - _CONFIRMATION_TTL_SECONDS
+        ):
+            self._confirmed.popitem(last=False)
+
+    def is_settled(self, reservation: Reservation) -> bool:
+        """Whether this courier saw the end of the call."""
+        return reservation.charge_id in self._confirmed
+
+    async def units_of(self, reservations: list[Reservation]) -> list[int | None]:
+        """What each really used; None where no correction is known, so that the estimate holds."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for reservation in reservations:
+            for name in self._correction_keys(reservation):
+                pipeline.get(name)
+        replies = iter(await pipeline.execute())
+        units: list[int | None] = []
+        for reservation in reservations:
+            found = [next(replies) for _ in self._correction_keys(reservation)]
+            units.append(next((int(value) for value in found if value is not None), None))
+        return units
+
+    async def forget(self, reservations: list[Reservation]) -> None:
+        """Drop what is known of reservations that were carried: each settlement serves once."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for reservation in reservations:
+            for name in self._correction_keys(reservation):
+                pipeline.delete(name)
+            self._confirmed.pop(reservation.charge_id, None)
+        await pipeline.execute()
+
+    def _correction_keys(self, reservation: Reservation) -> list[str]:
+        names = [keyspace.correction(reservation.charge_id)]
+        # A call that got no verdict has no charge id in the log, only its request id. That may be
+        # the client's choice, so it never touches a call whose end was seen.
+        if reservation.request_id and not self.is_settled(reservation):
+            names.append(keyspace.correction(reservation.request_id))
+        return names

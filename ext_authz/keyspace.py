@@ -1,0 +1,50 @@
+"""Every key in Redis and how long it lives.
+
+All keys of a tenant carry the hash tag of its partition, `{p17}`, so one script touches one slot,
+on a single Redis and on Redis Cluster alike.
+
+| key | type | holds | lives |
+| --- | --- | --- | --- |
+| `tk:{p17}:key:<sha256>` | hash | what an API key may do | as long as the ledger has the key |
+| `tk:{p17}:tenant:<id>` | hash | what a tenant may do | as long as the ledger has the tenant |
+| `tk:{p17}:state:<id>` | hash | counters of limits and quotas | as the tenant |
+| `tk:{p17}:charges` | stream | reservations not yet carried | an entry until the ledger has it |
+| `tk:{p17}:charges:dead` | stream | charges the ledger refused | until a person deals with them |
+| `tk:correction:<id>` | string | units a call really used | `CORRECTION_TTL_SECONDS` |
+| `tk:policy:position` | string | up to where policies are applied | absent: all are asked for |
+"""
+
+from __future__ import annotations
+
+POLICY_POSITION = "tk:policy:position"
+
+# A correction waits for its reservation to come up for carrying: seconds, or as long as the ledger
+# is down. A day covers an outage that nobody noticed overnight; a week would only cost memory.
+CORRECTION_TTL_SECONDS = 86_400
+
+
+def key_record(partition: int, sha256: bytes) -> str:
+    return f"tk:{{p{partition}}}:key:{sha256.hex()}"
+
+
+def tenant_prefix(partition: int) -> str:
+    """What stands before a tenant's id in the name of its policy record."""
+    return f"tk:{{p{partition}}}:tenant:"
+
+
+def state_prefix(partition: int) -> str:
+    """What stands before a tenant's id in the name of its counters."""
+    return f"tk:{{p{partition}}}:state:"
+
+
+def charges(partition: int) -> str:
+    return f"tk:{{p{partition}}}:charges"
+
+
+def dead_charges(partition: int) -> str:
+    return f"tk:{{p{partition}}}:charges:dead"
+
+
+def correction(identifier: str) -> str:
+    """`identifier` is a charge id, or the request id of a call that got no verdict."""
+    return f"tk:correction:{identifier}"

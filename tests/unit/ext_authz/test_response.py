@@ -1,0 +1,145 @@
+"""What Envoy is told, for every reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from envoy.config.core.v3 import base_pb2
+
+from ext_authz.decision import Allowed, Decision, Denied, Identity, Limit, Reason
+from ext_authz.request import read_call
+from ext_authz.response import respond
+from tests.support.checks import check_request
+
+IDENTITY = Identity("tn_1", "key_1", "standard")
+LIMITS = (Limit("burst", 20, 2, 19, 1), Limit("rate", 300, 60, 250, 60))
+
+STATUS = [
+    (Reason.CREDENTIAL_MISSING, 401, 16),
+    (Reason.CREDENTIAL_MALFORMED, 401, 16),
+    (Reason.PATH_MALFORMED, 400, 3),
+    (Reason.CREDENTIAL_UNKNOWN, 401, 16),
+    (Reason.CREDENTIAL_REVOKED, 401, 16),
+    (Reason.CREDENTIAL_EXPIRED, 401, 16),
+    (Reason.TENANT_SUSPENDED, 403, 7),
+    (Reason.SCOPE_MISSING, 403, 7),
+    (Reason.BURST_EXCEEDED, 429, 8),
+    (Reason.RATE_EXCEEDED, 429, 8),
+    (Reason.QUOTA_EXCEEDED, 429, 8),
+]
+
+
+def answer(decision: Decision, *headers: tuple[str, str], legacy: bool = False) -> Any:
+    call = read_call(check_request(*headers))
+    return respond(call, decision, upgrade_url="https://example.test/plans", legacy_headers=legacy)
+
+
+def headers_of(options: Any) -> dict[str, str]:
+    assert all(
+        option.HasField("append")
+        and not option.append.value
+        and option.append_action == base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+        for option in options
+    )
+    return {option.header.key: option.header.value for option in options}
+
+
+def test_every_reason_has_its_status_here() -> None:
+    assert [reason for reason, _, _ in STATUS] == list(Reason)
+
+
+@pytest.mark.parametrize(("reason", "http_status", "grpc_status"), STATUS)
+def test_a_refusal_names_its_reason(reason: Reason, http_status: int, grpc_status: int) -> None:
+    response = answer(Denied("dec_1", reason))
+    assert response.WhichOneof("http_response") == "denied_response"
+    assert response.status.code == grpc_status
+    refusal = response.denied_response
+    assert refusal.status.code == http_status
+    body = orjson.loads(refusal.body)
+    assert body["type"] == f"urn:tollkeeper:problem:{reason}"
+    assert body["status"] == http_status
+    assert body["reason"] == reason
+    assert body["decision_id"] == "dec_1"
+    headers = headers_of(refusal.headers)
+    assert headers["content-type"] == "application/problem+json"
+    assert "grpc-status" not in headers
+    assert ("www-authenticate" in headers) == (http_status == 401)
+
+
+@pytest.mark.parametrize(("reason", "_", "grpc_status"), STATUS)
+def test_a_grpc_caller_gets_its_status(reason: Reason, _: int, grpc_status: int) -> None:
+    response = answer(Denied("dec_1", reason), ("content-type", "application/grpc+proto"))
+    headers = headers_of(response.denied_response.headers)
+    assert headers["grpc-status"] == str(grpc_status)
+    assert headers["grpc-message"] == reason
+
+
+def test_a_limit_says_which_one_and_when_to_come_back() -> None:
+    response = answer(Denied("dec_1", Reason.RATE_EXCEEDED, IDENTITY, LIMITS, 42))
+    headers = headers_of(response.denied_response.headers)
+    assert headers["retry-after"] == "42"
+    assert headers["ratelimit-policy"] == '"burst";q=20;w=2, "rate";q=300;w=60'
+    assert headers["ratelimit"] == '"burst";r=19;t=1, "rate";r=250;t=60'
+    body = orjson.loads(response.denied_response.body)
+    assert body["violated-policies"] == ["rate"]
+    assert body["retry_after_seconds"] == 42
+    assert "upgrade_url" not in body
+
+
+def test_a_used_up_quota_says_where_to_buy_more() -> None:
+    response = answer(Denied("dec_1", Reason.QUOTA_EXCEEDED, IDENTITY, LIMITS, 42))
+    body = orjson.loads(response.denied_response.body)
+    assert body["violated-policies"] == ["api_calls"]
+    assert body["upgrade_url"] == "https://example.test/plans"
+
+
+def test_the_api_sees_who_calls_but_not_the_credential() -> None:
+    response = answer(Allowed("dec_1", IDENTITY, LIMITS), ("x-api-key", "tk_live_x"))
+    ok = response.ok_response
+    assert response.status.code == 0
+    assert headers_of(ok.headers) == {
+        "x-tollkeeper-tenant": "tn_1",
+        "x-tollkeeper-plan": "standard",
+        "x-tollkeeper-key": "key_1",
+    }
+    assert list(ok.headers_to_remove) == ["x-api-key"]
+    assert set(headers_of(ok.response_headers_to_add)) == {"ratelimit-policy", "ratelimit"}
+
+
+def test_spoofed_headers_are_overwritten_or_removed_never_both() -> None:
+    spoofed = [("x-tollkeeper-tenant", "tn_2"), ("x-tollkeeper-admin", "yes")]
+    ok = answer(Allowed("dec_1", IDENTITY, ()), ("authorization", "Bearer k"), *spoofed).ok_response
+    assert list(ok.headers_to_remove) == ["authorization", "x-tollkeeper-admin"]
+    assert headers_of(ok.headers)["x-tollkeeper-tenant"] == "tn_1"
+
+
+def test_a_key_in_the_query_is_removed_there() -> None:
+    call = read_call(check_request(path="/v1?api_key=tk_live_x&a=b"))
+    response = respond(call, Allowed("dec_1", IDENTITY, ()), upgrade_url="", legacy_headers=False)
+    assert list(response.ok_response.query_parameters_to_remove) == ["api_key"]
+
+
+def test_the_access_log_learns_the_charge_and_only_of_an_admitted_call() -> None:
+    allowed = dict(answer(Allowed("dec_1", IDENTITY, LIMITS)).dynamic_metadata)
+    assert allowed == {
+        "decision_id": "dec_1",
+        "charge_id": "dec_1",
+        "tenant": "tn_1",
+        "key": "key_1",
+        "plan": "standard",
+        "metric": "api_calls",
+        "units": "1",
+    }
+    denied = dict(answer(Denied("dec_1", Reason.BURST_EXCEEDED, IDENTITY)).dynamic_metadata)
+    assert "charge_id" not in denied
+    assert denied["reason"] == "burst_exceeded"
+
+
+def test_the_older_headers_are_an_option() -> None:
+    response = answer(Denied("dec_1", Reason.RATE_EXCEEDED, IDENTITY, LIMITS, 1), legacy=True)
+    headers = headers_of(response.denied_response.headers)
+    assert headers["x-ratelimit-limit"] == "20"
+    assert headers["x-ratelimit-remaining"] == "19"
+    assert headers["x-ratelimit-reset"] == "1"
