@@ -58,11 +58,13 @@ local state_key = ARGV[2] .. tenant_id
 local state = redis.call('HMGET', state_key, 'tat', 'window', 'count', 'previous',
   'period:' .. metric, 'reserved:' .. metric, 'carried:' .. metric, 'used:' .. metric)
 
--- Burst, GCRA: `tat` is when the bucket will be full again. After a clock that jumped back, or a
--- plan with a smaller bucket, it may lie further ahead than any bucket reaches.
+-- Burst, GCRA: `tat` is when the bucket will be full again. Further ahead than a bucket reaches it
+-- can only lie after a clock that jumped back or a plan with a smaller bucket: start anew.
 local interval, capacity = tonumber(policy[3]), tonumber(policy[4])
 local bucket = interval * capacity
-local tat = math.min(math.max(tonumber(state[1]) or 0, now), now + bucket) + interval
+local tat = math.max(tonumber(state[1]) or 0, now)
+if tat > now + bucket then tat = now end
+tat = tat + interval
 if tat - bucket > now then
   return {'burst_exceeded', now, tenant_id, key_id, plan, tat - bucket - now,
     capacity, bucket, 0, tat - interval - now}
@@ -109,7 +111,7 @@ if same_period then
   period = tonumber(state[5])
   reserved, carried, used = tonumber(state[6]), tonumber(state[7]), tonumber(state[8])
 end
-local consumed = used + math.max(0, reserved - carried)
+local consumed = used + reserved - carried
 if limit >= 0 and consumed + units > limit then
   return {'quota_exceeded', now, tenant_id, key_id, plan, period_end - now,
     capacity, bucket, burst_left, tat - now, rate, rate_left,

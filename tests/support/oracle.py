@@ -32,7 +32,8 @@ class Oracle:
         head = [now, TENANT, "key_oracle", "standard"]
 
         bucket = limits.burst_interval * limits.burst_capacity
-        full_at = min(max(self.full_at, now), now + bucket) + limits.burst_interval
+        empty = self.full_at < now or self.full_at > now + bucket
+        full_at = (now if empty else self.full_at) + limits.burst_interval
         if full_at > now + bucket:
             wait = full_at - bucket - now
             return [
@@ -67,7 +68,7 @@ class Oracle:
             (self.reserved, self.carried, self.used) if self.period >= period else (0, 0, 0)
         )
         period = max(period, self.period)
-        consumed = used + max(0, reserved - carried)
+        consumed = used + reserved - carried
         if limits.limit >= 0 and consumed + units > limits.limit:
             left = max(0, limits.included - consumed)
             return [

@@ -114,10 +114,11 @@ SEQUENCES = {
             (500_000, "burst_exceeded", 100_000),
         ],
     ),
-    "burst: a clock that jumped back refuses no longer than one bucket": (
+    "burst: a clock that jumped back starts with a full bucket": (
         Limits(burst_interval=100_000, burst_capacity=1),
         [
             (3600 * SECOND, "allowed", 0),
+            (0, "allowed", 0),
             (0, "burst_exceeded", 100_000),
         ],
     ),
@@ -126,7 +127,7 @@ SEQUENCES = {
         [
             (0, "allowed", 0),
             (30 * SECOND, "allowed", 0),
-            # Two in this minute: in the next they weigh 2·(60−t)/60, so one fits at 30 s.
+            # Two in this minute: in the next they weigh 2 x (60 - t) / 60, so one fits at 30 s.
             (45 * SECOND, "rate_exceeded", 45 * SECOND),
             (MINUTE + 30 * SECOND - 1, "rate_exceeded", 1),
             (MINUTE + 30 * SECOND, "allowed", 0),
@@ -141,6 +142,24 @@ SEQUENCES = {
             (10 * SECOND, "rate_exceeded", 110 * SECOND),
             (2 * MINUTE - 1, "rate_exceeded", 1),
             (2 * MINUTE, "allowed", 0),
+        ],
+    ),
+    "rate: seven a minute, where the wait is no whole number": (
+        Limits(rate_per_minute=7),
+        [
+            *[(0, "allowed", 0)] * 7,
+            (0, "rate_exceeded", 68_571_429),
+            (68_571_428, "rate_exceeded", 1),
+            (68_571_429, "allowed", 0),
+        ],
+    ),
+    "rate: a clock that jumped back does not make the minute anew": (
+        Limits(rate_per_minute=2),
+        [
+            (2 * MINUTE, "allowed", 0),
+            (0, "allowed", 0),
+            (MINUTE, "rate_exceeded", 90 * SECOND),
+            (2 * MINUTE, "rate_exceeded", 90 * SECOND),
         ],
     ),
     "quota: the last unit is admitted, the next is not": (
