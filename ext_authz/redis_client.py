@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -13,16 +15,22 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from tollkeeper.runtime.errors import OperatorError
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
 _RETRY_SECONDS = 0.2
 # Each carries one command at a time; at half a millisecond a round trip 64 are never the limit.
 _CONNECTIONS_MAX = 64
 
 
-async def connect_redis(url: str, *, timeout_seconds: float, wait_seconds: float) -> Redis:
+@asynccontextmanager
+async def open_redis(
+    url: str, *, timeout_seconds: float, wait_seconds: float
+) -> AsyncIterator[Redis]:
     """A client whose commands fail after `timeout_seconds` and are never sent twice.
 
-    Returns once Redis answers; raises OperatorError after `wait_seconds`, or at once when the URL
-    or the password is wrong.
+    The block begins once Redis answers; raises OperatorError after `wait_seconds`, or at once when
+    the URL or the password is wrong.
     """
     try:
         pool = BlockingConnectionPool.from_url(
@@ -36,8 +44,13 @@ async def connect_redis(url: str, *, timeout_seconds: float, wait_seconds: float
         )
     except ValueError as error:
         raise OperatorError(f"TOLLKEEPER_REDIS_URL: {error}") from error
-    client = Redis(connection_pool=pool)
-    deadline = time.monotonic() + wait_seconds
+    async with Redis.from_pool(pool) as client:
+        await _wait(client, url, wait_seconds)
+        yield client
+
+
+async def _wait(client: Redis, url: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while True:
         try:
             await client.ping()
@@ -47,11 +60,11 @@ async def connect_redis(url: str, *, timeout_seconds: float, wait_seconds: float
             if time.monotonic() > deadline:
                 raise OperatorError(
                     f"Redis does not answer at {_where(url)} ({error}): is it running? "
-                    f"(waited {wait_seconds:g} s)"
+                    f"(waited {seconds:g} s)"
                 ) from error
             await asyncio.sleep(_RETRY_SECONDS)
         else:
-            return client
+            return
 
 
 def _where(url: str) -> str:

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from ext_authz.admission import RedisAdmission
 from ext_authz.gate import Gate
-from ext_authz.redis_client import connect_redis
+from ext_authz.redis_client import open_redis
 from ext_authz.service import SERVICE_NAME, register
 from tollkeeper.runtime.grpc_server import serve_grpc
 from tollkeeper.runtime.lifecycle import backoff_sleep
@@ -30,11 +30,15 @@ _PROBE_SECONDS = 1.0
 
 async def serve(settings: ExtAuthzSettings, stop: asyncio.Event) -> None:
     """Answer checks until `stop`. Raises OperatorError when Redis or a port is not to be had."""
-    redis = await connect_redis(
+    async with open_redis(
         settings.redis_url,
         timeout_seconds=settings.redis_timeout_seconds,
         wait_seconds=settings.start_timeout_seconds,
-    )
+    ) as redis:
+        await _answer_checks(settings, redis, stop)
+
+
+async def _answer_checks(settings: ExtAuthzSettings, redis: Redis, stop: asyncio.Event) -> None:
     readiness = Readiness()
     gate = Gate(RedisAdmission(redis), settings)
     async with (
@@ -51,7 +55,6 @@ async def serve(settings: ExtAuthzSettings, stop: asyncio.Event) -> None:
             await _probe_redis(redis, readiness)
             await backoff_sleep(stop, _PROBE_SECONDS)
         readiness.not_ready("process", "stopping")
-    await redis.aclose()
 
 
 async def _probe_redis(redis: Redis, readiness: Readiness) -> None:

@@ -14,13 +14,16 @@ from ext_authz.courier.carrier import Carrier
 from ext_authz.courier.charge_streams import ChargeStreams
 from ext_authz.courier.policy_follower import PolicyFollower
 from ext_authz.courier.settlements import Settlements
-from ext_authz.redis_client import connect_redis
+from ext_authz.redis_client import open_redis
 from tollkeeper.api.ledger.v1.usage_pb2_grpc import UsageServiceStub
 from tollkeeper.api.policy.v1.policy_pb2_grpc import PolicyServiceStub
 from tollkeeper.runtime.grpc_server import open_channel, serve_grpc
 from tollkeeper.runtime.probes import Readiness, probe_application, serve_http
 
 if TYPE_CHECKING:
+    import grpc
+    from redis.asyncio import Redis
+
     from ext_authz.courier.settings import CourierSettings
 
 # Nothing waits for the courier, so a slow Redis is waited for rather than given up.
@@ -34,15 +37,23 @@ async def serve(settings: CourierSettings, stop: asyncio.Event) -> None:
 
     A ledger that is not there yet is waited for: the gate goes on without it.
     """
-    redis = await connect_redis(
-        settings.redis_url,
-        timeout_seconds=_REDIS_TIMEOUT_SECONDS,
-        wait_seconds=settings.start_timeout_seconds,
-    )
+    async with (
+        open_redis(
+            settings.redis_url,
+            timeout_seconds=_REDIS_TIMEOUT_SECONDS,
+            wait_seconds=settings.start_timeout_seconds,
+        ) as redis,
+        open_channel(settings.ledger_address) as channel,
+    ):
+        await _carry(settings, redis, channel, stop)
+
+
+async def _carry(
+    settings: CourierSettings, redis: Redis, channel: grpc.aio.Channel, stop: asyncio.Event
+) -> None:
     readiness = Readiness()
     settlements = Settlements(redis)
     async with (
-        open_channel(settings.ledger_address) as channel,
         serve_http(probe_application(readiness), settings.courier_metrics_listen),
         serve_grpc(
             settings.courier_listen,
@@ -61,7 +72,6 @@ async def serve(settings: CourierSettings, stop: asyncio.Event) -> None:
             await Carrier(streams, settlements, UsageServiceStub(channel), settings).run(stop)
             await streams.leave()
         following.cancel()
-    await redis.aclose()
 
 
 async def _first_of(future: asyncio.Future[int], stop: asyncio.Event) -> None:

@@ -72,24 +72,28 @@ end
 local burst_left = math.floor((now + bucket - tat) / interval)
 
 -- Rate, sliding window: the share of the previous minute that still lies in the window, plus this
--- minute. All products stay below 2^53, so the comparison is exact.
+-- minute. All products stay below 2^53, so the comparison is exact. Just after a minute began, the
+-- clock of another Redis may still be in the one before: time then stands still until it follows.
 local rate = tonumber(policy[5])
-local window = math.floor(now / MINUTE)
-local elapsed = now - window * MINUTE
+local window, moment = math.floor(now / MINUTE), now
 local stored = tonumber(state[2]) or 0
+if stored == window + 1 then
+  window, moment = stored, stored * MINUTE
+end
+local elapsed = moment - window * MINUTE
 local count, previous = 0, 0
-if stored >= window then
+if stored == window then
   count, previous = tonumber(state[3]), tonumber(state[4])
 elseif stored == window - 1 then
   previous = tonumber(state[3])
 end
 local weight = previous * (MINUTE - elapsed)
 if weight + (count + 1) * MINUTE > rate * MINUTE then
-  local wait
+  local wait = moment - now
   if count < rate then
-    wait = MINUTE - math.floor((rate - count - 1) * MINUTE / previous) - elapsed
+    wait = wait + MINUTE - math.floor((rate - count - 1) * MINUTE / previous) - elapsed
   else
-    wait = MINUTE - elapsed + MINUTE - math.floor((rate - 1) * MINUTE / count)
+    wait = wait + MINUTE - elapsed + MINUTE - math.floor((rate - 1) * MINUTE / count)
   end
   return {'rate_exceeded', now, tenant_id, key_id, plan, wait,
     capacity, bucket, burst_left, tat - now, rate, 0}
@@ -120,7 +124,7 @@ end
 local quota_left = -1
 if included >= 0 then quota_left = math.max(0, included - consumed - units) end
 
-local changes = {'tat', integer(tat), 'window', integer(math.max(stored, window)),
+local changes = {'tat', integer(tat), 'window', integer(window),
   'count', count, 'previous', previous,
   'period:' .. metric, integer(period), 'reserved:' .. metric, integer(reserved + units)}
 if not same_period then

@@ -52,13 +52,9 @@ class Oracle:
             full_at - now,
         ]
 
-        count, previous = self._window(now)
-        if not self._fits(now, count, previous):
+        if self._rate_left(now) < MINUTE:
             return ["rate_exceeded", *head, self._rate_wait(now), *burst, limits.rate_per_minute, 0]
-        elapsed = now % MINUTE
-        rate_left = (
-            limits.rate_per_minute * MINUTE - previous * (MINUTE - elapsed) - (count + 1) * MINUTE
-        ) // MINUTE
+        rate_left = self._rate_left(now) // MINUTE - 1
         rate = [limits.rate_per_minute, rate_left]
 
         period, end = (
@@ -85,11 +81,8 @@ class Oracle:
         left = -1 if limits.included < 0 else max(0, limits.included - consumed - units)
 
         self.full_at = full_at
-        self.window, self.count, self.previous = (
-            max(self.window, now // MINUTE),
-            count + 1,
-            previous,
-        )
+        window, _, count, previous = self._window(now)
+        self.window, self.count, self.previous = window, count + 1, previous
         self.period, self.reserved, self.carried, self.used = (
             period,
             reserved + units,
@@ -110,22 +103,27 @@ class Oracle:
         )
         return True
 
-    def _window(self, now: int) -> tuple[int, int]:
-        window = now // MINUTE
-        if self.window >= window:
-            return self.count, self.previous
-        return (0, self.count) if self.window == window - 1 else (0, 0)
+    def _window(self, now: int) -> tuple[int, int, int, int]:
+        """The minute, how far into it, calls in it and in the one before."""
+        window, elapsed = divmod(now, MINUTE)
+        if self.window == window + 1:
+            window, elapsed = self.window, 0
+        if self.window == window:
+            return window, elapsed, self.count, self.previous
+        return window, elapsed, 0, self.count if self.window == window - 1 else 0
 
-    def _fits(self, now: int, count: int, previous: int) -> bool:
-        weight = previous * (MINUTE - now % MINUTE)
-        return weight + (count + 1) * MINUTE <= self.limits.rate_per_minute * MINUTE
+    def _rate_left(self, now: int) -> int:
+        """How many calls fit into the sliding minute, in calls times microseconds."""
+        _, elapsed, count, previous = self._window(now)
+        used = previous * (MINUTE - elapsed) + count * MINUTE
+        return self.limits.rate_per_minute * MINUTE - used
 
     def _rate_wait(self, now: int) -> int:
         """The first microsecond at which a call would fit, by bisection rather than by formula."""
-        low, high = 0, 3 * MINUTE
+        low, high = 0, 4 * MINUTE
         while high - low > 1:
             middle = (low + high) // 2
-            if self._fits(now + middle, *self._window(now + middle)):
+            if self._rate_left(now + middle) >= MINUTE:
                 high = middle
             else:
                 low = middle

@@ -153,13 +153,21 @@ SEQUENCES = {
             (68_571_429, "allowed", 0),
         ],
     ),
-    "rate: a clock that jumped back does not make the minute anew": (
+    "rate: a clock slightly behind does not make the minute anew": (
         Limits(rate_per_minute=2),
         [
             (2 * MINUTE, "allowed", 0),
-            (0, "allowed", 0),
-            (MINUTE, "rate_exceeded", 90 * SECOND),
+            (2 * MINUTE - SECOND, "allowed", 0),
+            (2 * MINUTE - SECOND, "rate_exceeded", 91 * SECOND),
             (2 * MINUTE, "rate_exceeded", 90 * SECOND),
+        ],
+    ),
+    "rate: a clock that jumped back by more than a minute starts anew": (
+        Limits(rate_per_minute=1),
+        [
+            (2 * MINUTE, "allowed", 0),
+            (0, "allowed", 0),
+            (0, "rate_exceeded", 2 * MINUTE),
         ],
     ),
     "quota: the last unit is admitted, the next is not": (
