@@ -7,7 +7,7 @@ import signal
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import orjson
 import pytest
@@ -33,7 +33,17 @@ class Traffic:
         self._pool = ThreadPoolExecutor(len(keys))
         self.released = 0
         self.statuses: Counter[int] = Counter()
+        self._closed = threading.Event()
         self._callers = [self._pool.submit(self._call, key) for key in keys]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self._pool.shutdown()
+        for caller in self._callers:
+            caller.result()
 
     @property
     def answered(self) -> int:
@@ -48,16 +58,9 @@ class Traffic:
         """Until at most `calls` of those let go have no answer."""
         until(lambda: self.answered >= self.released - calls, 60, f"all but {calls} answers")
 
-    def finish(self) -> None:
-        self.wait(0)
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for caller in self._callers:
-            if caller.done():
-                caller.result()
-
     def _call(self, key: str) -> None:
         with Caller(self._gateway, key) as caller:
-            while self.released < CALLS or self.answered < CALLS:
+            while not self._closed.is_set():
                 if self._permits.acquire(timeout=0.1):
                     status = caller.get().status
                     with self._lock:
@@ -68,26 +71,26 @@ class Traffic:
 def test_usage_equals_the_served_calls_through_every_kill(stack: LocalStack) -> None:
     tenant = new_tenant(stack, "enterprise")
     keys = [new_key(stack, tenant).secret for _ in range(KEYS)]
-    traffic = Traffic(stack.endpoints["gateway"], keys)
+    with Traffic(stack.endpoints["gateway"], keys) as traffic:
+        for part in ("courier", "ledger"):
+            traffic.release(200)
+            traffic.wait(50)
+            before = _kill(stack, part)
+            traffic.release(100)
+            _until_back(stack, part, before)
+        traffic.wait(0)
+        assert set(traffic.statuses) == {200}
 
-    for part in ("courier", "ledger"):
         traffic.release(200)
         traffic.wait(50)
-        before = _kill(stack, part)
+        before = _kill(stack, "ext_authz")
         traffic.release(100)
-        _until_back(stack, part, before)
-    assert set(traffic.statuses) == {200}
-
-    traffic.release(200)
-    traffic.wait(50)
-    before = _kill(stack, "ext-authz-0")
-    traffic.release(100)
-    until(lambda: traffic.statuses[503], 10, "Envoy answers 503 while the gate is away")
-    _until_back(stack, "ext-authz-0", before)
-    traffic.wait(0)
-    served = traffic.statuses[200]
-    traffic.release(CALLS - traffic.released)
-    traffic.finish()
+        until(lambda: traffic.statuses[503], 10, "Envoy answers 503 while the gate is away")
+        _until_back(stack, "ext_authz", before)
+        traffic.wait(0)
+        served = traffic.statuses[200]
+        traffic.release(CALLS - traffic.released)
+        traffic.wait(0)
 
     assert traffic.answered == CALLS
     assert set(traffic.statuses) == {200, 503}

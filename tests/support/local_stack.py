@@ -32,8 +32,11 @@ class LocalStack:
         assert done.returncode == 0, done.stdout + done.stderr
         self.endpoints = json.loads((self.dir / "endpoints.json").read_text())
 
-    def try_up(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.tollkeeper("up", *self._ports_argument, *arguments)
+    def try_up(
+        self, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """An `up` that may be refused."""
+        return self.tollkeeper("up", *self._ports_argument, *arguments, environment=environment)
 
     def up_in_foreground(self) -> subprocess.Popen[str]:
         """Started, not waited for; in a group of its own, as a shell does it."""
@@ -54,7 +57,9 @@ class LocalStack:
         return status
 
     def json(self, *arguments: str) -> Any:
-        return json.loads(self.tollkeeper(*arguments, "--json").stdout)
+        done = self.tollkeeper(*arguments, "--json")
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout)
 
     def tollkeeper(
         self, *arguments: str, environment: Mapping[str, str] | None = None

@@ -109,7 +109,7 @@ async def test_an_undecodable_request_fails_the_rpc(server: Server) -> None:
     raw = server.channel.unary_unary(f"/{SERVICE}/Check")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await raw(b"\x0a\xff\x01", timeout=5)
-    assert caught.value.code() is grpc.StatusCode.INTERNAL
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_a_route_that_costs_nonsense_fails_the_rpc(server: Server) -> None:
