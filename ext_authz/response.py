@@ -67,15 +67,18 @@ def _deny(
     response.status.message = denied.reason
     refusal = response.denied_response
     refusal.status.code = told.http_status
-    refusal.body = problem.body(denied, call.metric, upgrade_url).decode()
     headers = [("content-type", problem.CONTENT_TYPE), ("cache-control", "no-store")]
     if denied.retry_after_seconds:
         headers.append(("retry-after", str(denied.retry_after_seconds)))
     if told.http_status == 401:  # noqa: PLR2004 - RFC 9110 wants the challenge
         headers.append(("www-authenticate", "Bearer"))
     if call.is_grpc:
-        # Left alone, Envoy turns 429 into UNAVAILABLE, which clients retry at once.
-        headers += [("grpc-status", str(told.grpc_status)), ("grpc-message", denied.reason)]
+        # Left alone, Envoy turns 429 into UNAVAILABLE, which clients retry at once. The body
+        # becomes `grpc-message`.
+        headers.append(("grpc-status", str(told.grpc_status)))
+        refusal.body = f"{denied.reason}: {told.detail}"
+    else:
+        refusal.body = problem.body(denied, call.metric, upgrade_url).decode()
     headers += rate_limit_headers(denied.limits, legacy=legacy_headers)
     _set_headers(refusal.headers, headers)
 
