@@ -10,7 +10,8 @@ on a single Redis and on Redis Cluster alike.
 | `tk:{p17}:state:<id>` | hash | counters of limits and quotas | as the tenant |
 | `tk:{p17}:charges` | stream | reservations not yet carried | an entry until the ledger has it |
 | `tk:{p17}:charges:dead` | stream | charges the ledger refused | until a person deals with them |
-| `tk:correction:<id>` | string | units a call really used | `CORRECTION_TTL_SECONDS` |
+| `tk:correction:<charge>` | string | units a call really used | `CORRECTION_TTL_SECONDS` |
+| `tk:correction:<request>` | string | 0: no verdict reached Envoy | `NO_VERDICT_TTL_SECONDS` |
 | `tk:policy:position` | string | up to where policies are applied | absent: all are asked for |
 """
 
@@ -21,6 +22,10 @@ POLICY_POSITION = "tk:policy:position"
 # A correction waits for its reservation to come up for carrying: seconds, or as long as the ledger
 # is down. A day covers an outage that nobody noticed overnight; a week would only cost memory.
 CORRECTION_TTL_SECONDS = 86_400
+
+# Callers who hang up make these, with a reservation behind them or not, as many as they like. A
+# quarter of an hour outlasts a restart of the ledger and bounds what they can fill.
+NO_VERDICT_TTL_SECONDS = 900
 
 
 def key_record(partition: int, sha256: bytes) -> str:

@@ -48,6 +48,7 @@ async def _answer_checks(settings: ExtAuthzSettings, redis: Redis, stop: asyncio
             partial(register, gate),
             [SERVICE_NAME],
             drain_timeout_seconds=settings.drain_timeout_seconds,
+            drain_notice_seconds=settings.drain_notice_seconds,
         ),
     ):
         readiness.ready()

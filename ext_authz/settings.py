@@ -19,6 +19,11 @@ class ExtAuthzSettings(Settings):
     upgrade_url: str = Field(
         default="", description="where a caller buys more; named in bodies of 402 and quota 429"
     )
+    drain_notice_seconds: float = Field(
+        default=1.2,
+        ge=0,
+        description="how long a stop is announced to Envoy's health checks before it begins",
+    )
     legacy_rate_limit_headers: bool = Field(
         default=False, description="also send X-RateLimit-Limit, -Remaining and -Reset"
     )

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _REDIS_TIMEOUT_SECONDS = 5.0
 # Envoy keeps its stream open for ever; there is nothing to wait for.
 _ACCESS_LOG_DRAIN_SECONDS = 0.2
+# Envoy's health check sees it within 0.6 s, and then keeps its entries for the next courier.
+_ACCESS_LOG_NOTICE_SECONDS = 0.6
 
 
 async def serve(settings: CourierSettings, stop: asyncio.Event) -> None:
@@ -60,6 +62,7 @@ async def _carry(
             partial(register, settlements),
             [SERVICE_NAME],
             drain_timeout_seconds=_ACCESS_LOG_DRAIN_SECONDS,
+            drain_notice_seconds=_ACCESS_LOG_NOTICE_SECONDS,
         ),
         asyncio.TaskGroup() as tasks,
     ):

@@ -7,6 +7,11 @@ from typing import Any
 
 _NAMESPACE = "envoy.filters.http.ext_authz"
 _SERVER_ERROR = 500
+# What Envoy says of a call that never got the gate's answer: it gave up on the gate, or the client
+# went away meanwhile. Others without an answer, unknown routes for one, were never asked about.
+_WITHOUT_VERDICT = ("ext_authz_error", "downstream_remote_disconnect")
+# The answer had begun with 200 when the API broke off.
+_BROKE_OFF = "upstream_reset_after_response_started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +36,10 @@ def settle(entry: Any) -> Settlement | None:
         return None
     if _NAMESPACE in common.metadata.filter_metadata:
         return _settle_verdict(entry, common.metadata.filter_metadata[_NAMESPACE])
-    # No verdict and no upstream: Envoy gave up on the gate, or the client went away meanwhile. The
-    # gate may have reserved all the same.
-    if entry.request.request_id and not common.HasField("upstream_remote_address"):
-        return Settlement("", entry.request.request_id, units=0, is_correction=True)
+    request_id = entry.request.request_id
+    if request_id and entry.response.response_code_details.startswith(_WITHOUT_VERDICT):
+        # The gate may have reserved all the same.
+        return Settlement("", request_id, units=0, is_correction=True)
     return None
 
 
@@ -43,7 +48,11 @@ def _settle_verdict(entry: Any, metadata: Any) -> Settlement | None:
         return None
     reserved = int(metadata["units"])
     # The API, or the way to it, failed: the seller's side, so the caller does not pay.
-    failed = entry.response.response_code.value >= _SERVER_ERROR
+    response = entry.response
+    failed = (
+        response.response_code.value >= _SERVER_ERROR
+        or response.response_code_details.startswith(_BROKE_OFF)
+    )
     units = 0 if failed else reserved
     return Settlement(
         metadata["charge_id"],

@@ -39,11 +39,11 @@ class Settlements:
         if corrections:
             pipeline = self._redis.pipeline(transaction=False)
             for settlement in corrections:
-                pipeline.set(
-                    keyspace.correction(settlement.charge_id or settlement.request_id),
-                    settlement.units,
-                    ex=keyspace.CORRECTION_TTL_SECONDS,
-                )
+                if settlement.charge_id:
+                    name, ttl = settlement.charge_id, keyspace.CORRECTION_TTL_SECONDS
+                else:
+                    name, ttl = settlement.request_id, keyspace.NO_VERDICT_TTL_SECONDS
+                pipeline.set(keyspace.correction(name), settlement.units, ex=ttl)
             await pipeline.execute()
         now = self._monotonic()
         for settlement in batch:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tollkeeper.runtime.clock import Clock
 
 # A courier that was away for longer gets a snapshot instead, which costs no more by then.
-_KEEP = timedelta(days=1)
+_KEEP = timedelta(hours=1)
 # Some tens of milliseconds of deleting; recording goes on in between.
 _CHUNK = 10_000
 

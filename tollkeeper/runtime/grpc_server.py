@@ -21,7 +21,12 @@ log = structlog.get_logger(__name__)
 # A peer whose machine vanished is noticed after this long; half would only cost idle packets.
 _KEEPALIVE = [("grpc.keepalive_time_ms", 20_000), ("grpc.keepalive_timeout_ms", 10_000)]
 # Without it two servers silently share a port, and a test talks to the wrong one.
-_SERVER_OPTIONS = [*_KEEPALIVE, ("grpc.so_reuseport", 0)]
+_SERVER_OPTIONS = [
+    *_KEEPALIVE,
+    ("grpc.so_reuseport", 0),
+    # Four times grpc's own limit: 10,000 usage events with ids of full length are 6 MB.
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+]
 
 
 @asynccontextmanager
@@ -31,9 +36,11 @@ async def serve_grpc(
     services: Sequence[str],
     *,
     drain_timeout_seconds: float,
+    drain_notice_seconds: float = 0.0,
 ) -> AsyncIterator[None]:
     """Serve on `HOST:PORT` while the block runs, then refuse new calls and finish those in flight.
 
+    Before that, callers that watch the health service have `drain_notice_seconds` to go elsewhere.
     `register` adds the servicers; `services` are their full names, for health and reflection.
     Raises OperatorError when the port is taken.
     """
@@ -55,8 +62,8 @@ async def serve_grpc(
     try:
         yield
     finally:
-        # Balancers that watch health go elsewhere before the sockets close.
         await servicer.enter_graceful_shutdown()
+        await asyncio.sleep(drain_notice_seconds)
         await server.stop(drain_timeout_seconds)
 
 

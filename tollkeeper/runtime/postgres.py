@@ -30,13 +30,7 @@ async def open_pool(
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            return await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=size_max,
-                timeout=wait_seconds,
-                server_settings={"application_name": application_name, "timezone": "UTC"},
-            )
+            return await _connected_pool(url, application_name, wait_seconds, size_max)
         except _NOT_YET as error:
             if time.monotonic() > deadline:
                 raise OperatorError(
@@ -46,6 +40,27 @@ async def open_pool(
         except (asyncpg.PostgresError, ValueError) as error:
             raise OperatorError(f"PostgreSQL at {redacted(url)} refuses: {error}") from error
         await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _connected_pool(
+    url: str, application_name: str, timeout_seconds: float, size_max: int
+) -> asyncpg.Pool:
+    pool = await asyncpg.create_pool(
+        url,
+        # None is kept for its own sake: the pool would log a traceback for each connection that it
+        # cannot restore while PostgreSQL is away.
+        min_size=0,
+        max_size=size_max,
+        timeout=timeout_seconds,
+        server_settings={"application_name": application_name, "timezone": "UTC"},
+    )
+    try:
+        async with pool.acquire(timeout=timeout_seconds) as connection:
+            await connection.execute("SELECT 1")
+    except BaseException:
+        pool.terminate()
+        raise
+    return pool
 
 
 def redacted(url: str) -> str:

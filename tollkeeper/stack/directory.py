@@ -67,7 +67,7 @@ class StackDirectory:
     def create(self) -> None:
         """Raises OperatorError when the directory cannot be made or written."""
         try:
-            for folder in (self.path, self.run, self.logs):
+            for folder in (self.path, self.logs):
                 folder.mkdir(parents=True, exist_ok=True)
                 # The only sure test: modes, capabilities and read-only disks all have a say.
                 with TemporaryFile(dir=folder):

@@ -44,6 +44,7 @@ class RunRecord:
         return cls(name, pid, created, address, order, stop_signal)
 
     def write(self, run: Path) -> None:
+        run.mkdir(exist_ok=True)
         write_private_json(run / f"{self.name}.json", asdict(self))
 
     @property

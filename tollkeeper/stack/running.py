@@ -63,7 +63,6 @@ async def _run_locked(
     directory = options.directory
     # A supervisor that was killed could not end its children.
     await asyncio.to_thread(end_stack, directory, progress)
-    directory.create()
     check_free(options.wanted_ports)
     _record_ourselves(options)
     assembly = Assembly.of(options)

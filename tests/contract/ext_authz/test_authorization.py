@@ -59,6 +59,7 @@ async def server(redis_url: str, free_ports: Callable[[int], list[int]]) -> Asyn
         ext_authz_metrics_listen=metrics,
         redis_url=redis_url,
         drain_timeout_seconds=1,
+        drain_notice_seconds=0,
     )
     async with (
         running(partial(serve, settings), metrics),

@@ -78,7 +78,7 @@ async def test_partitions_made_by_several_at_once_are_made_once(pool: asyncpg.Po
 
 
 async def test_pruning_forgets_what_is_old_and_remembers_how_far(pool: asyncpg.Pool) -> None:
-    for age in (timedelta(days=2), timedelta(days=1, seconds=1), timedelta(hours=23)):
+    for age in (timedelta(days=2), timedelta(hours=1, seconds=1), timedelta(minutes=59)):
         await pool.execute(
             "INSERT INTO ledger.policy_outbox (kind, tenant_id, subject, created_at) "
             "VALUES ('tenant', 't', 't', $1)",

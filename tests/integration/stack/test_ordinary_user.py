@@ -64,7 +64,7 @@ def test_a_directory_that_only_its_owner_can_enter_is_left_as_it_is(
         runner.run(postgres.start())
     finally:
         runner.run(postgres.stop())
-    for path in (tmp_path, directory.logs, directory.run):
+    for path in (tmp_path, directory.logs):
         assert path.stat().st_uid == os.geteuid()
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
 

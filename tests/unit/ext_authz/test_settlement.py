@@ -16,7 +16,7 @@ def entry(
     metadata: dict[str, str] | None,
     status: int,
     *,
-    upstream: bool = True,
+    details: str = "via_upstream",
     request_id: str = "r-1",
     intermediate: bool = False,
 ) -> Any:
@@ -25,10 +25,9 @@ def entry(
     common.intermediate_log_entry = intermediate
     if metadata is not None:
         common.metadata.filter_metadata["envoy.filters.http.ext_authz"].update(metadata)
-    if upstream:
-        common.upstream_remote_address.socket_address.address = "127.0.0.1"
     log.request.request_id = request_id
     log.response.response_code.value = status
+    log.response.response_code_details = details
     return log
 
 
@@ -39,17 +38,32 @@ CASES = [
     ("the API failed", entry(CHARGE, 500), Settlement("dec_1", "r-1", 0, is_correction=True)),
     (
         "the API was not reached",
-        entry(CHARGE, 503, upstream=False),
+        entry(CHARGE, 503, details="upstream_reset_before_response_started{…}"),
+        Settlement("dec_1", "r-1", 0, is_correction=True),
+    ),
+    (
+        "the API broke off in the middle of a 200",
+        entry(CHARGE, 200, details="upstream_reset_after_response_started{…}"),
         Settlement("dec_1", "r-1", 0, is_correction=True),
     ),
     (
         "the caller hung up after the API was asked",
-        entry(CHARGE, 0),
+        entry(CHARGE, 0, details="downstream_remote_disconnect"),
         Settlement("dec_1", "r-1", 5, is_correction=False),
     ),
-    ("refused", entry({"decision_id": "dec_1"}, 429, upstream=False), None),
-    ("no verdict", entry(None, 503, upstream=False), Settlement("", "r-1", 0, is_correction=True)),
-    ("no verdict, no request id", entry(None, 503, upstream=False, request_id=""), None),
+    ("refused", entry({"decision_id": "dec_1"}, 429, details="ext_authz_denied"), None),
+    (
+        "no verdict",
+        entry(None, 503, details="ext_authz_error"),
+        Settlement("", "r-1", 0, is_correction=True),
+    ),
+    (
+        "the caller hung up while the gate was asked",
+        entry(None, 0, details="downstream_remote_disconnect"),
+        Settlement("", "r-1", 0, is_correction=True),
+    ),
+    ("no verdict, no request id", entry(None, 503, details="ext_authz_error", request_id=""), None),
+    ("a route that does not exist", entry(None, 404, details="route_not_found"), None),
     ("a route that the gate does not guard", entry(None, 200), None),
     ("not the end yet", entry(CHARGE, 200, intermediate=True), None),
 ]

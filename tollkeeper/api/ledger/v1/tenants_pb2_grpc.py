@@ -89,6 +89,7 @@ class TenantServiceServicer:
 
     def ListTenants(self, request, context):
         """All tenants, oldest first, page by page.
+        INVALID_ARGUMENT: a page size above 1,000, or a page token of another kind.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

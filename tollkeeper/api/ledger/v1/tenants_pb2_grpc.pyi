@@ -41,7 +41,9 @@ class TenantServiceStub:
     GetTenant: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.GetTenantRequest, _tenants_pb2.Tenant]
     """NOT_FOUND: no such tenant."""
     ListTenants: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.ListTenantsRequest, _tenants_pb2.ListTenantsResponse]
-    """All tenants, oldest first, page by page."""
+    """All tenants, oldest first, page by page.
+    INVALID_ARGUMENT: a page size above 1,000, or a page token of another kind.
+    """
     SuspendTenant: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.SuspendTenantRequest, _tenants_pb2.Tenant]
     """The gate answers 403 `tenant_suspended` within a second. Suspending twice changes nothing."""
     ResumeTenant: _grpc.UnaryUnaryMultiCallable[_tenants_pb2.ResumeTenantRequest, _tenants_pb2.Tenant]
@@ -64,7 +66,9 @@ class TenantServiceAsyncStub(TenantServiceStub):
     GetTenant: _aio.UnaryUnaryMultiCallable[_tenants_pb2.GetTenantRequest, _tenants_pb2.Tenant]  # type: ignore[assignment]
     """NOT_FOUND: no such tenant."""
     ListTenants: _aio.UnaryUnaryMultiCallable[_tenants_pb2.ListTenantsRequest, _tenants_pb2.ListTenantsResponse]  # type: ignore[assignment]
-    """All tenants, oldest first, page by page."""
+    """All tenants, oldest first, page by page.
+    INVALID_ARGUMENT: a page size above 1,000, or a page token of another kind.
+    """
     SuspendTenant: _aio.UnaryUnaryMultiCallable[_tenants_pb2.SuspendTenantRequest, _tenants_pb2.Tenant]  # type: ignore[assignment]
     """The gate answers 403 `tenant_suspended` within a second. Suspending twice changes nothing."""
     ResumeTenant: _aio.UnaryUnaryMultiCallable[_tenants_pb2.ResumeTenantRequest, _tenants_pb2.Tenant]  # type: ignore[assignment]
@@ -102,7 +106,9 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenants_pb2.ListTenantsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenants_pb2.ListTenantsResponse, _abc.Awaitable[_tenants_pb2.ListTenantsResponse]]:
-        """All tenants, oldest first, page by page."""
+        """All tenants, oldest first, page by page.
+        INVALID_ARGUMENT: a page size above 1,000, or a page token of another kind.
+        """
 
     @_abc_1.abstractmethod
     def SuspendTenant(

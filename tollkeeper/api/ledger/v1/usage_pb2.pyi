@@ -68,7 +68,7 @@ class UsageEvent(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     UNSETTLED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Unique within the tenant and source; for the gate it is the charge id."""
+    """Unique within the tenant, source and day; for the gate it is the charge id."""
     source: _builtins.str
     """Who reports: "gate" for a call, "settlement" for a later correction of one."""
     tenant_id: _builtins.str

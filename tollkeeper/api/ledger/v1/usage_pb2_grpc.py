@@ -53,8 +53,8 @@ class UsageServiceServicer:
 
     def RecordUsage(self, request, context):
         """Records a batch in one transaction: events, minute aggregates, totals and the settlement that
-        the gate follows. Each event is recorded at most once, by (tenant, source, id); sending a batch
-        again is always safe. One bad event never fails its neighbours: see the outcomes.
+        the gate follows. Each event is recorded at most once, by (tenant, source, id, day of
+        occurred_at); sending a batch again is always safe. One bad event never fails its neighbours: see the outcomes.
         INVALID_ARGUMENT: more than 10,000 events.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -35,8 +35,8 @@ class UsageServiceStub:
     def __new__(cls, channel: _aio.Channel) -> UsageServiceAsyncStub: ...
     RecordUsage: _grpc.UnaryUnaryMultiCallable[_usage_pb2.RecordUsageRequest, _usage_pb2.RecordUsageResponse]
     """Records a batch in one transaction: events, minute aggregates, totals and the settlement that
-    the gate follows. Each event is recorded at most once, by (tenant, source, id); sending a batch
-    again is always safe. One bad event never fails its neighbours: see the outcomes.
+    the gate follows. Each event is recorded at most once, by (tenant, source, id, day of
+    occurred_at); sending a batch again is always safe. One bad event never fails its neighbours: see the outcomes.
     INVALID_ARGUMENT: more than 10,000 events.
     """
     GetUsage: _grpc.UnaryUnaryMultiCallable[_usage_pb2.GetUsageRequest, _usage_pb2.GetUsageResponse]
@@ -49,8 +49,8 @@ class UsageServiceAsyncStub(UsageServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RecordUsage: _aio.UnaryUnaryMultiCallable[_usage_pb2.RecordUsageRequest, _usage_pb2.RecordUsageResponse]  # type: ignore[assignment]
     """Records a batch in one transaction: events, minute aggregates, totals and the settlement that
-    the gate follows. Each event is recorded at most once, by (tenant, source, id); sending a batch
-    again is always safe. One bad event never fails its neighbours: see the outcomes.
+    the gate follows. Each event is recorded at most once, by (tenant, source, id, day of
+    occurred_at); sending a batch again is always safe. One bad event never fails its neighbours: see the outcomes.
     INVALID_ARGUMENT: more than 10,000 events.
     """
     GetUsage: _aio.UnaryUnaryMultiCallable[_usage_pb2.GetUsageRequest, _usage_pb2.GetUsageResponse]  # type: ignore[assignment]
@@ -66,8 +66,8 @@ class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_usage_pb2.RecordUsageResponse, _abc.Awaitable[_usage_pb2.RecordUsageResponse]]:
         """Records a batch in one transaction: events, minute aggregates, totals and the settlement that
-        the gate follows. Each event is recorded at most once, by (tenant, source, id); sending a batch
-        again is always safe. One bad event never fails its neighbours: see the outcomes.
+        the gate follows. Each event is recorded at most once, by (tenant, source, id, day of
+        occurred_at); sending a batch again is always safe. One bad event never fails its neighbours: see the outcomes.
         INVALID_ARGUMENT: more than 10,000 events.
         """
 
