@@ -9,10 +9,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
-import orjson
 import pytest
 
 from tests.support.http import Caller
+from tests.support.processes import process_id
 from tests.support.tenants import charges_left, new_key, new_tenant, used
 from tests.support.until import until
 
@@ -101,18 +101,11 @@ def test_usage_equals_the_served_calls_through_every_kill(stack: LocalStack) -> 
 
 def _kill(stack: LocalStack, part: str) -> int:
     """Kill -9; returns the process id."""
-    pid = _pid(stack, part)
+    pid = process_id(stack, part)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     return pid
 
 
 def _until_back(stack: LocalStack, part: str, before: int) -> None:
-    until(lambda: _pid(stack, part) not in {before, None}, 30, f"{part} is back")
-
-
-def _pid(stack: LocalStack, part: str) -> int | None:
-    rows = orjson.loads(stack.tollkeeper("status", "--json").stdout)["parts"]
-    return next(
-        (row["pid"] for row in rows if row["name"] == part and row["state"] == "running"), None
-    )
+    until(lambda: process_id(stack, part) not in {before, None}, 30, f"{part} is back")

@@ -36,7 +36,7 @@ def config() -> dict[str, Any]:
 def test_envoy_accepts_the_rendering(gateway: Gateway, tmp_path: Path) -> None:
     file = tmp_path / "envoy.yaml"
     file.write_text(render(gateway))
-    command = [str(find_envoy().path), "--mode", "validate", "--use-dynamic-base-id", "-c"]
+    command = [str(find_envoy().path), "--mode", "validate", "--disable-hot-restart", "-c"]
     outcome = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stderr
     assert "deprecated" not in outcome.stderr.lower()

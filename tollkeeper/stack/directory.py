@@ -67,8 +67,10 @@ class StackDirectory:
     def create(self) -> None:
         """Raises OperatorError when the directory cannot be made or written."""
         try:
+            # Redis' file and the logs tell who called what: for nobody else on the machine.
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.logs.mkdir(exist_ok=True)
             for folder in (self.path, self.logs):
-                folder.mkdir(parents=True, exist_ok=True)
                 # The only sure test: modes, capabilities and read-only disks all have a say.
                 with TemporaryFile(dir=folder):
                     pass

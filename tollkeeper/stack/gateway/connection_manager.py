@@ -14,6 +14,7 @@ from envoy_data_plane.google.protobuf import Any
 from tollkeeper.stack.gateway.access_log import access_log
 from tollkeeper.stack.gateway.client_headers import client_headers
 from tollkeeper.stack.gateway.ext_authz import ext_authz
+from tollkeeper.stack.gateway.local_replies import local_replies
 from tollkeeper.stack.gateway.route import route_configuration
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def connection_manager(gateway: Gateway) -> hcm.HttpConnectionManager:
         # and what ext_authz adds afterwards stays.
         http_filters=[client_headers(), ext_authz(), _router()],
         access_log=[access_log()],
+        local_reply_config=local_replies(),
         use_remote_address=True,
         xff_num_trusted_hops=gateway.xff_num_trusted_hops,
         internal_address_config=_nobody_is_internal(),
