@@ -52,6 +52,16 @@ lock: setup ## Pin all dependencies anew, with hashes and without an index's add
 		--no-emit-find-links --no-emit-trusted-host --no-header --extra stack \
 		--extra dev --output-file requirements/dev.txt pyproject.toml
 
+##@ Measure
+
+.PHONY: bench
+bench: setup ## Measure what a check costs on this machine; minutes
+	$(BIN)/python -m bench
+
+.PHONY: bench-quick
+bench-quick: setup ## The same figures in at most 45 seconds
+	$(BIN)/python -m bench --quick
+
 ##@ Before you push
 
 .PHONY: ci
@@ -65,4 +75,4 @@ clean: ## Remove the environment, caches and the local stack's data
 .PHONY: help
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  \033[36mmake %-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  \033[36mmake %-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
