@@ -12,7 +12,7 @@ on a single Redis and on Redis Cluster alike.
 | `tk:{p17}:charges:dead` | stream | charges the ledger refused | until a person deals with them |
 | `tk:correction:<charge>` | string | units a call really used | `CORRECTION_TTL_SECONDS` |
 | `tk:correction:<request>` | string | 0: no verdict reached Envoy | `NO_VERDICT_TTL_SECONDS` |
-| `tk:policy:position` | string | up to where policies are applied | absent: all are asked for |
+| `tk:policy:position` | string | up to where policies are applied | 0 or absent: all are wanted |
 """
 
 from __future__ import annotations

@@ -117,10 +117,13 @@ class Carrier:
         ]
 
     async def _record(self, batch: list[Reservation]) -> None:
+        # Asked first: a correction that comes just now is too late, and must not look like a
+        # confirmation.
+        settled = [self._settlements.is_settled(reservation) for reservation in batch]
         corrected = await self._settlements.units_of(batch)
         events = []
-        for reservation, units in zip(batch, corrected, strict=True):
-            unsettled = units is None and not self._settlements.is_settled(reservation)
+        for reservation, is_settled, units in zip(batch, settled, corrected, strict=True):
+            unsettled = units is None and not is_settled
             if unsettled:
                 UNSETTLED.inc()
             events.append(

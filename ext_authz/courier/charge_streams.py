@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
-from ext_authz import keyspace
+from ext_authz import keyspace, scripts
 from ext_authz.courier.reservation import Reservation
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class ChargeStreams:
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
-            log.warning("the charge streams were emptied; starting anew")
+            log.warning("a charge stream is new or was emptied: making its consumer group")
             await self.create_groups()
             return []
         found: list[Reservation] = []
@@ -86,8 +86,9 @@ class ChargeStreams:
             by_partition[reservation.partition].append(reservation.entry_id)
         pipeline = self._redis.pipeline(transaction=False)
         for partition, entry_ids in by_partition.items():
-            pipeline.xack(keyspace.charges(partition), _GROUP, *entry_ids)
+            # Deleted first: nobody would ever delete an entry that is acknowledged already.
             pipeline.xdel(keyspace.charges(partition), *entry_ids)
+            pipeline.xack(keyspace.charges(partition), _GROUP, *entry_ids)
         await pipeline.execute()
 
     async def bury(self, reservation: Reservation, why: str) -> None:
@@ -113,15 +114,12 @@ class ChargeStreams:
 
     async def leave(self) -> None:
         """Remove this consumer where nothing is pending; what is pending, others take over."""
+        leave = self._redis.register_script(scripts.source("leave_group"))
         with suppress(RedisError, OSError):
-            await self._leave()
-
-    async def _leave(self) -> None:
-        for stream in self._partition_of:
-            consumers: Any = await self._redis.xinfo_consumers(stream, _GROUP)
-            for consumer in consumers:
-                if consumer["name"] == self._consumer.encode() and consumer["pending"] == 0:
-                    await self._redis.xgroup_delconsumer(stream, _GROUP, self._consumer)
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for stream in self._partition_of:
+                    await leave(keys=[stream], args=[_GROUP, self._consumer], client=pipeline)
+                await pipeline.execute()
 
     async def _reservations(self, partition: int, entries: Any) -> list[Reservation]:
         found: list[Reservation] = []
@@ -135,9 +133,10 @@ class ChargeStreams:
                 log.warning(
                     "not a reservation", partition=partition, entry=entry_id, error=str(error)
                 )
-                await self._redis.xadd(keyspace.dead_charges(partition), fields)
-                await self._redis.xack(keyspace.charges(partition), _GROUP, entry_id)
+                why = f"malformed: {error!r}"
+                await self._redis.xadd(keyspace.dead_charges(partition), {**fields, b"why": why})
                 await self._redis.xdel(keyspace.charges(partition), entry_id)
+                await self._redis.xack(keyspace.charges(partition), _GROUP, entry_id)
         return found
 
 

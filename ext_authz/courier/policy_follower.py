@@ -63,7 +63,9 @@ class PolicyFollower:
                 await self.follow(stop)
             except RedisEmptiedError:
                 log.warning("Redis was emptied: asking for all policies")
-            except (RedisError, OSError, TimeoutError, grpc.aio.AioRpcError) as error:
+                self._readiness.not_ready("policies", "Redis was emptied")
+            # ValueError: a change that we do not understand stops no charges from being carried.
+            except (RedisError, OSError, ValueError, grpc.aio.AioRpcError) as error:
                 reason = _brief(error)
                 log.warning("policies are not followed", error=reason)
                 self._readiness.not_ready("policies", reason)
@@ -71,6 +73,8 @@ class PolicyFollower:
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Apply one watch stream until `stop`. Raises what ends it."""
+        # There from the beginning, so that a snapshot is missed also when it was lost halfway.
+        await self._redis.set(keyspace.POLICY_POSITION, 0, nx=True)
         position = int(await self._redis.get(keyspace.POLICY_POSITION) or 0)
         call = self._ledger.Watch(WatchRequest(after_position=position))
         try:
@@ -83,30 +87,30 @@ class PolicyFollower:
                 await self.apply(response.changes)
                 if response.position:
                     position = response.position
-                    await self._redis.set(keyspace.POLICY_POSITION, position)
+                    if not await self._redis.set(keyspace.POLICY_POSITION, position, xx=True):
+                        raise RedisEmptiedError
                     self._readiness.ready("policies")
         finally:
             call.cancel()
 
     async def apply(self, changes: Iterable[PolicyChange]) -> None:
         """Apply changes, in one round trip. Stale ones change nothing."""
-        pipeline = self._redis.pipeline(transaction=False)
-        count = 0
-        for change in changes:
-            write = policy_write(change)
-            await self._scripts[write.script](
-                keys=[write.key], args=list(write.arguments), client=pipeline
-            )
-            count += 1
-        if not count:
-            return
-        for applied in await pipeline.execute():
+        # `async with`: a pipeline that fails while it loads scripts would keep its connection.
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for change in changes:
+                write = policy_write(change)
+                await self._scripts[write.script](
+                    keys=[write.key], args=list(write.arguments), client=pipeline
+                )
+            outcomes = await pipeline.execute()
+        for applied in outcomes:
             APPLIED.labels("applied" if applied else "stale").inc()
 
     async def _check_not_emptied(self, position: int) -> None:
         # Redis may have been emptied or replaced behind our back; increments alone would leave it
         # without the tenants that did not change.
-        if position and not await self._redis.exists(keyspace.POLICY_POSITION):
+        held = await self._redis.get(keyspace.POLICY_POSITION)
+        if held is None or (position and not int(held)):
             raise RedisEmptiedError
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 # Nothing waits for the courier, so a slow Redis is waited for rather than given up.
 _REDIS_TIMEOUT_SECONDS = 5.0
+# A round takes a tenth of it. One that waits longer, for a ledger or a Redis that hangs, is broken
+# off: nothing is lost by it, the next courier takes over.
+_LAST_ROUND_SECONDS = 1.0
+_LEAVE_SECONDS = 0.5
 # Envoy keeps its stream open for ever; there is nothing to wait for.
 _ACCESS_LOG_DRAIN_SECONDS = 0.2
 # Envoy's health check sees it within 0.6 s, and then keeps its entries for the next courier.
@@ -72,8 +77,13 @@ async def _carry(
         await _first_of(follower.partitions, stop)
         if not stop.is_set():
             streams = ChargeStreams(redis, _consumer_name(), follower.partitions.result())
-            await Carrier(streams, settlements, UsageServiceStub(channel), settings).run(stop)
-            await streams.leave()
+            carrier = Carrier(streams, settlements, UsageServiceStub(channel), settings)
+            carrying = tasks.create_task(carrier.run(stop))
+            await stop.wait()
+            await asyncio.wait([carrying], timeout=_LAST_ROUND_SECONDS)
+            carrying.cancel()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(streams.leave(), _LEAVE_SECONDS)
         following.cancel()
 
 

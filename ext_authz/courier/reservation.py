@@ -28,7 +28,7 @@ class Reservation:
     @classmethod
     def from_entry(cls, partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> Reservation:
         """Read what `lua/admit.lua` appended. Raises KeyError or ValueError for anything else."""
-        return cls(
+        reservation = cls(
             partition=partition,
             entry_id=entry_id,
             charge_id=fields[b"charge"].decode(),
@@ -39,6 +39,9 @@ class Reservation:
             at_micros=int(fields[b"at"]),
             request_id=fields[b"request"].decode(),
         )
+        # What cannot be told to the ledger, for a number past 64 bits, must not stop what can.
+        reservation.usage_event(reservation.units, unsettled=False)
+        return reservation
 
     def usage_event(self, units: int, *, unsettled: bool) -> UsageEvent:
         """What the ledger is told: `units` were really used."""

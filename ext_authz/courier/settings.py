@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from tollkeeper.runtime.settings import Address, Settings
 
@@ -25,3 +25,11 @@ class CourierSettings(Settings):
         gt=0,
         description="reservations that another courier left untouched for this long are taken over",
     )
+
+    @field_validator("claim_idle_seconds")
+    @classmethod
+    def _outlasts_the_settle_wait(cls, seconds: float, info: ValidationInfo) -> float:
+        # Else another courier would charge what the first still waits with.
+        if seconds <= info.data.get("settle_wait_seconds", 0):
+            raise ValueError("must be more than TOLLKEEPER_SETTLE_WAIT_SECONDS")
+        return seconds

@@ -46,7 +46,11 @@ def settle(entry: Any) -> Settlement | None:
 def _settle_verdict(entry: Any, metadata: Any) -> Settlement | None:
     if "charge_id" not in metadata.fields:
         return None
-    reserved = int(metadata["units"])
+    try:
+        reserved = int(metadata["units"])
+    except (LookupError, TypeError, ValueError):
+        # Not written by this gate. The charge stays as estimated, and the entries beside it count.
+        return None
     # The API, or the way to it, failed: the seller's side, so the caller does not pay.
     response = entry.response
     failed = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ext_authz import keyspace
@@ -60,16 +61,14 @@ class Settlements:
 
     async def units_of(self, reservations: list[Reservation]) -> list[int | None]:
         """What each really used; None where no correction is known, so that the estimate holds."""
+        # Named once: a settlement that comes while Redis answers would change what is asked for.
+        names = [self._correction_keys(reservation) for reservation in reservations]
         pipeline = self._redis.pipeline(transaction=False)
-        for reservation in reservations:
-            for name in self._correction_keys(reservation):
-                pipeline.get(name)
+        for name in chain.from_iterable(names):
+            pipeline.get(name)
         replies = iter(await pipeline.execute())
-        units: list[int | None] = []
-        for reservation in reservations:
-            found = [next(replies) for _ in self._correction_keys(reservation)]
-            units.append(next((int(value) for value in found if value is not None), None))
-        return units
+        found = [[next(replies) for _ in keys] for keys in names]
+        return [next((int(value) for value in of if value is not None), None) for of in found]
 
     async def forget(self, reservations: list[Reservation]) -> None:
         """Drop what is known of reservations that were carried: each settlement serves once."""

@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.integration.ledger.ledger_process import ledger, settings
+from tests.support.ledger_process import ledger, settings
 
 __all__ = ["ledger", "settings"]

@@ -7,12 +7,12 @@ import pytest
 from grpc import StatusCode
 
 from tests.contract.ledger.statuses import refused
-from tests.integration.ledger.ledger_process import moment, query
+from tests.support.ledger_process import moment, query
 from tollkeeper.api.ledger.v1 import keys_pb2 as api
 from tollkeeper.credential import parse
 
 if TYPE_CHECKING:
-    from tests.integration.ledger.ledger_process import RunningLedger
+    from tests.support.ledger_process import RunningLedger
 
 
 async def test_the_secret_is_shown_once_and_stored_as_a_hash_only(ledger: RunningLedger) -> None:

@@ -9,7 +9,7 @@ from tollkeeper.api.ledger.v1 import money_pb2
 from tollkeeper.api.ledger.v1 import plans_pb2 as api
 
 if TYPE_CHECKING:
-    from tests.integration.ledger.ledger_process import RunningLedger
+    from tests.support.ledger_process import RunningLedger
 
 
 async def test_plans_are_listed_cheapest_first(ledger: RunningLedger) -> None:

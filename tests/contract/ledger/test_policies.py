@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from grpc import StatusCode
 
 from tests.contract.ledger.statuses import refused
-from tests.integration.ledger.ledger_process import heard_until, positioned
+from tests.support.ledger_process import heard_until, positioned
 
 if TYPE_CHECKING:
-    from tests.integration.ledger.ledger_process import RunningLedger
+    from tests.support.ledger_process import RunningLedger
 
 
 async def test_a_position_from_the_future_is_invalid(ledger: RunningLedger) -> None:

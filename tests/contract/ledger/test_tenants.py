@@ -11,7 +11,7 @@ from tests.contract.ledger.statuses import refused
 from tollkeeper.api.ledger.v1 import tenants_pb2 as api
 
 if TYPE_CHECKING:
-    from tests.integration.ledger.ledger_process import RunningLedger
+    from tests.support.ledger_process import RunningLedger
 
 
 async def test_a_tenant_is_found_by_its_id_and_by_its_name(ledger: RunningLedger) -> None:

@@ -7,11 +7,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import StatusCode
 
 from tests.contract.ledger.statuses import refused
-from tests.integration.ledger.ledger_process import event, moment
+from tests.support.ledger_process import event, moment
 from tollkeeper.api.ledger.v1 import usage_pb2 as api
 
 if TYPE_CHECKING:
-    from tests.integration.ledger.ledger_process import RunningLedger
+    from tests.support.ledger_process import RunningLedger
 
 
 async def test_more_than_ten_thousand_events_are_invalid(ledger: RunningLedger) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.migrations import migrate_database
-from tests.integration.ledger.ledger_process import heard_until, positioned, query, running
+from tests.support.ledger_process import heard_until, positioned, query, running
 from tollkeeper.runtime.errors import OperatorError
 
 if TYPE_CHECKING:

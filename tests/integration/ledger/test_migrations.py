@@ -6,7 +6,7 @@ from importlib.resources import files
 import asyncpg
 
 from ledger.migrations import migrate_database
-from tests.integration.ledger.ledger_process import query
+from tests.support.ledger_process import query
 from tests.support.schema import dump
 
 

@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tests.integration.ledger.ledger_process import event, moment, query
+from tests.support.ledger_process import event, moment, query
 
 if TYPE_CHECKING:
-    from tests.integration.ledger.ledger_process import RunningLedger
+    from tests.support.ledger_process import RunningLedger
     from tollkeeper.api.ledger.v1 import usage_pb2
 
 _TOTALS = """

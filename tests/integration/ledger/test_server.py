@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ledger.migrations import migrate_database
 from ledger.server import serve
 from ledger.settings import LedgerSettings
-from tests.integration.ledger.ledger_process import (
+from tests.support.ledger_process import (
     RunningLedger,
     event,
     heard_until,

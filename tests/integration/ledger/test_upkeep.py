@@ -12,7 +12,7 @@ from ledger.upkeep.outbox import OutboxPruner
 from ledger.upkeep.partitions import PartitionMaker
 from ledger.upkeep.periods import PeriodRoller
 from ledger.upkeep.repeat import repeat
-from tests.integration.ledger.ledger_process import query
+from tests.support.ledger_process import query
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

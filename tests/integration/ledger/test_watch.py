@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ledger.service.policy import PolicyService
 from ledger.store.bell import Bell
 from ledger.store.policy import PolicyStore
-from tests.integration.ledger.ledger_process import (
+from tests.support.ledger_process import (
     PARTITIONS,
     RunningLedger,
     event,

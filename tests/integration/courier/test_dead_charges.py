@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ext_authz import keyspace
+from tests.integration.courier.courier_process import running_courier
+from tests.support.running import until_async
+
+if TYPE_CHECKING:
+    from tests.integration.courier.site import Site
+
+SOUND: dict[str, str | bytes | int] = {
+    "charge": "dec_1",
+    "tenant": "tn_00000000000000000000",
+    "key": "key_1",
+    "metric": "api_calls",
+    "units": 1,
+    "at": 1_763_640_000_000_000,
+    "request": "",
+}
+MALFORMED: list[dict[str, str | bytes | int]] = [
+    {"hello": "world"},
+    SOUND | {"units": "many"},
+    SOUND | {"units": 10**30},
+    SOUND | {"at": 10**30},
+    SOUND | {"tenant": b"\xff\xfe"},
+]
+
+
+async def test_a_charge_that_the_ledger_refuses_is_buried_beside_its_neighbours(
+    site: Site,
+) -> None:
+    customer = await site.customer()
+    stream = keyspace.charges(customer.partition)
+    await site.gate.reserve(customer)
+    await site.redis.xadd(stream, SOUND)  # type: ignore[arg-type]
+    await site.gate.reserve(customer)
+
+    async with running_courier(site.settings()):
+        await site.until_all_carried(customer)
+
+    [dead] = await site.dead(customer.partition)
+    written = {name.encode(): str(value).encode() for name, value in SOUND.items()}
+    assert dead == written | {b"why": b"unknown_tenant"}
+    assert await site.booked(customer) == (2, 2)
+
+
+async def test_malformed_entries_are_buried_beside_their_neighbours(site: Site) -> None:
+    customer = await site.customer()
+    stream = keyspace.charges(customer.partition)
+    for fields in MALFORMED:
+        await site.redis.xadd(stream, fields)  # type: ignore[arg-type]
+        await site.gate.reserve(customer)
+
+    async with running_courier(site.settings()):
+        await site.until_all_carried(customer)
+        await until_async(lambda: are_dead(site, customer.partition, len(MALFORMED)), 5)
+
+    for dead in await site.dead(customer.partition):
+        assert dead[b"why"].startswith(b"malformed: ")
+    assert await site.booked(customer) == (len(MALFORMED), len(MALFORMED))
+
+
+async def are_dead(site: Site, partition: int, count: int) -> bool:
+    return len(await site.dead(partition)) == count
