@@ -1,90 +1,94 @@
-"""The one Redis round trip: `lua/admit.lua`, asked and understood."""
+"""The one Redis round trip of a known key: `lua/admit.lua`, asked and understood."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
-
 from ext_authz import keyspace, scripts
-from ext_authz.decision import Allowed, Decision, Denied, Identity, Limit, NoVerdictError, Reason
+from ext_authz.decision import Allowed, Decision, Denied, Limit, Reason
+from ext_authz.limits import burst_limit, quota_limit, rate_limit, whole_seconds
+from ext_authz.redis.resp import bulk, command
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
     from ext_authz.call import Call
-    from tollkeeper.credential import Credential
+    from ext_authz.records import KeyRecord, TenantRecord
+    from ext_authz.redis.link import Link
+    from ext_authz.redis.pipeline import Asker
 
-_SECOND = 1_000_000
-_MINUTE_SECONDS = 60
-_UNLIMITED = -1
-# Outcome, now, tenant, key, plan; a refusal without a wait ends here.
-_HEAD = 5
-
-
-class RedisAdmission:
-    """Admission by the shared Redis, exact over all gates."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._script = redis.register_script(scripts.source("admit"))
-
-    async def admit(self, call: Call, credential: Credential, decision_id: str) -> Decision:
-        """Reserve the call's units, or say why not.
-
-        Never retried: a second run might reserve twice. Raises NoVerdictError when Redis does not
-        answer in time.
-        """
-        partition = credential.partition
-        try:
-            reply = await self._script(
-                keys=[
-                    keyspace.key_record(partition, credential.sha256),
-                    keyspace.charges(partition),
-                ],
-                args=[
-                    keyspace.tenant_prefix(partition),
-                    keyspace.state_prefix(partition),
-                    decision_id,
-                    call.request_id,
-                    call.metric,
-                    call.units,
-                    call.scope,
-                ],
-            )
-        except (RedisError, OSError, TimeoutError) as error:
-            raise NoVerdictError(f"Redis: {error or type(error).__name__}") from error
-        return understand(reply, call.metric, decision_id)
+SCRIPT = scripts.source("admit")
+_SHA1 = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_ALLOWED, _BURST, _RATE = 0, 1, 2
 
 
-def understand(reply: list[Any], metric: str, decision_id: str) -> Decision:
+class Admission:
+    """Holds calls against the limits that all gates share."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def ask(self, record: KeyRecord, call: Call, decision_id: str, asker: Asker) -> None:
+        """Send the question; `understand` reads the answer."""
+        openings = record.tenant.openings
+        cost = (call.metric, call.units)
+        opening = openings.get(cost)
+        if opening is None:
+            opening = openings[cost] = _opening(record.tenant, *cost, "EVALSHA", _SHA1)
+        self._link.send(opening + bulk(_charge(record, call, decision_id)), asker)
+
+    def ask_with_script(
+        self, record: KeyRecord, call: Call, decision_id: str, asker: Asker
+    ) -> None:
+        """As `ask`, of a Redis that has forgotten its scripts: it said NOSCRIPT, and ran none."""
+        opening = _opening(record.tenant, call.metric, call.units, "EVAL", SCRIPT)
+        self._link.send(opening + bulk(_charge(record, call, decision_id)), asker)
+
+
+def understand(reply: list[Any], record: KeyRecord, call: Call, decision_id: str) -> Decision:
     """Turn the reply of `admit.lua`, laid out in its header, into a decision."""
-    outcome = reply[0].decode()
-    identity = Identity(*(value.decode() for value in reply[2:_HEAD]))
-    limits = _limits(reply, metric)
-    if outcome == "allowed":
-        return Allowed(decision_id, identity, limits)
-    retry_after_seconds = _seconds(reply[_HEAD]) if len(reply) > _HEAD else 0
-    return Denied(decision_id, Reason(outcome), identity, limits, retry_after_seconds)
+    outcome = reply[0]
+    if outcome == _ALLOWED:
+        _, now, _, burst_full_after, rate_left, used = reply
+        return Allowed(decision_id, record, now, burst_full_after, rate_left, used)
+    return _refusal(reply, record, call, decision_id)
 
 
-def _limits(reply: list[Any], metric: str) -> tuple[Limit, ...]:
-    limits: list[Limit] = []
-    retry_seconds, rest = _seconds(reply[_HEAD] if len(reply) > _HEAD else 0), reply[_HEAD + 1 :]
-    if rest:
-        capacity, window, left, full_after, *rest = rest
-        limits.append(Limit("burst", capacity, _seconds(window), left, _seconds(full_after)))
-    if rest:
-        rate, left, *rest = rest
-        reset_seconds = _MINUTE_SECONDS if left else retry_seconds
-        limits.append(Limit("rate", rate, _MINUTE_SECONDS, left, reset_seconds))
-    if rest and rest[0] != _UNLIMITED:
-        included, left, start, end = rest
-        limits.append(
-            Limit(metric, included, _seconds(end - start), left, _seconds(end - reply[1]))
-        )
-    return tuple(limits)
+def _refusal(reply: list[Any], record: KeyRecord, call: Call, decision_id: str) -> Denied:
+    outcome, now, wait, burst_full_after, *rest = reply
+    tenant, wait_seconds = record.tenant, whole_seconds(wait)
+    limits: list[Limit] = [burst_limit(tenant, burst_full_after)]
+    if outcome == _BURST:
+        reason = Reason.BURST_EXCEEDED
+    elif outcome == _RATE:
+        reason = Reason.RATE_EXCEEDED
+        limits.append(rate_limit(tenant, 0, wait_seconds))
+    else:
+        rate_left, used = rest
+        reason = Reason.QUOTA_EXCEEDED
+        limits.append(rate_limit(tenant, rate_left))
+        quota = quota_limit(tenant, call.metric, used, now)
+        if quota is not None:
+            limits.append(quota)
+    return Denied(decision_id, reason, record.identity, tuple(limits), wait_seconds)
 
 
-def _seconds(micros: int) -> int:
-    """Rounded up: a caller told to wait must not come too early."""
-    return -(-micros // _SECOND)
+def _opening(tenant: TenantRecord, metric: str, units: int, verb: str, script: str) -> bytes:
+    """All of the command but its last argument, which is the call itself."""
+    complete = command(
+        verb,
+        script,
+        2,
+        keyspace.tenant_state(tenant.partition, tenant.tenant_id),
+        keyspace.charges(tenant.partition),
+        *tenant.admit_arguments(metric, units),
+        "",
+    )
+    return complete[: -len(bulk(b""))]
+
+
+def _charge(record: KeyRecord, call: Call, decision_id: str) -> bytes:
+    """One line for the charge stream; the request id stands last, it may hold anything."""
+    return (
+        f"{decision_id} {record.tenant.tenant_id} {record.key_id} {call.metric} {call.units} "
+        f"{call.request_id}"
+    ).encode()

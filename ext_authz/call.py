@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """What the gate knows of a request before it asks Redis.
+    """What the gate knows of a request before it asks Redis. Not frozen, see `Allowed`.
 
     `credentials` are all that were presented, undecoded; `credential_carriers` and
     `credential_parameters` name the headers and query parameters they came in, to be removed on

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ext_authz.records import KeyRecord
 
 
 class Reason(StrEnum):
@@ -45,13 +49,22 @@ class Identity:
     plan: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Allowed:
-    """The call may pass. Its units are reserved under `decision_id`, the charge id."""
+    """The call may pass. Its units are reserved under `decision_id`, the charge id.
+
+    Not frozen: made for every call, and freezing costs as much as all the rest of making it.
+    """
 
     decision_id: str
-    identity: Identity
-    limits: tuple[Limit, ...]
+    record: KeyRecord
+    now: int
+    """When Redis admitted it, microseconds since the Unix epoch."""
+    burst_full_after: int
+    """Microseconds until the bucket is full again."""
+    rate_left: int
+    used: int
+    """Units of the metric used in the period, this call's included."""
 
 
 @dataclass(frozen=True, slots=True)

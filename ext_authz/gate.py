@@ -4,41 +4,33 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
-from prometheus_client import Counter, Histogram
+from google.protobuf.message import DecodeError
 
-from ext_authz.decision import Decision, Denied, NoVerdictError
+from ext_authz.check import Check
+from ext_authz.decision import Allowed, Decision, Denied, NoVerdictError
 from ext_authz.request import read_call
 from ext_authz.response import respond
-from ext_authz.screening import screen
+from ext_authz.screening import path_is_ambiguous, screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ext_authz.call import Call
+    from ext_authz.admission import Admission
+    from ext_authz.exchange import Exchange
+    from ext_authz.gate_metrics import GateMetrics
+    from ext_authz.record_cache import RecordCache
+    from ext_authz.records import KeyRecord
     from ext_authz.settings import ExtAuthzSettings
-    from tollkeeper.credential import Credential
 
 log = structlog.get_logger(__name__)
 
-DECISIONS = Counter(
-    "tollkeeper_decisions_total",
-    "Decisions by outcome: allowed, or the reason of the refusal, or unavailable",
-    ["outcome"],
-)
-SECONDS = Histogram(
-    "tollkeeper_check_seconds",
-    "From Envoy's question to the answer",
-    buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
-)
-
-
-class Admission(Protocol):
-    """Decides with shared state. Raises NoVerdictError when it cannot."""
-
-    async def admit(self, call: Call, credential: Credential, decision_id: str) -> Decision: ...
+# Without Redis every call ends so; one line tells as much as a thousand.
+_WARN_SECONDS = 1.0
+# https://grpc.io/docs/guides/status-codes/
+_INVALID_ARGUMENT, _DEADLINE_EXCEEDED, _UNAVAILABLE = 3, 4, 14
 
 
 def new_decision_id() -> str:
@@ -47,57 +39,92 @@ def new_decision_id() -> str:
 
 
 class Gate:
-    """Answers checks. One object serves every transport."""
+    """Answers checks. One object serves every transport, and nothing in it waits."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - its parts, in the order of a call
         self,
+        records: RecordCache,
         admission: Admission,
+        metrics: GateMetrics,
         settings: ExtAuthzSettings,
+        now: Callable[[], float],
         decision_id: Callable[[], str] = new_decision_id,
     ) -> None:
+        self._records = records
         self._admission = admission
+        self._metrics = metrics
         self._settings = settings
+        self._now = now
         self._decision_id = decision_id
+        self._warn_at = 0.0
 
-    async def check(self, request: Any) -> Any:
-        """CheckRequest → CheckResponse. Raises NoVerdictError; nothing else is an answer."""
-        begun = time.perf_counter()
+    def check(self, raw: bytes, exchange: Exchange) -> None:
+        """Answer a serialised CheckRequest, now or when Redis has answered.
+
+        Trouble fails the exchange, it is no denial: Envoy answers 503 by `status_on_error`, and
+        only a failed RPC obeys `failure_mode_allow`, which we ship as false.
+        """
         try:
-            call = read_call(request)
-            decision = await self._decide(call)
+            call = read_call(raw)
+        except DecodeError as error:
+            self._metrics.outcomes["unavailable"] += 1
+            exchange.fail(_INVALID_ARGUMENT, f"not a CheckRequest: {error}")
+            return
         except NoVerdictError as error:
-            DECISIONS.labels("unavailable").inc()
-            log.warning("no verdict", error=str(error))
-            raise
-        _report(call, decision)
-        response = respond(
-            call,
-            decision,
-            upgrade_url=self._settings.upgrade_url,
-            legacy_headers=self._settings.legacy_rate_limit_headers,
-        )
-        SECONDS.observe(time.perf_counter() - begun)
-        return response
-
-    async def _decide(self, call: Call) -> Decision:
-        decision_id = self._decision_id()
-        screened = screen(call, decision_id)
+            self._fail(exchange, str(error))
+            return
+        check = Check(self, exchange, call, self._decision_id(), time.perf_counter())
+        if len(call.credentials) == 1:
+            record = self._records.get(call.credentials[0])
+            if record is not None and not path_is_ambiguous(call.path):
+                check.found(record)
+                return
+        screened = screen(call, check.decision_id)
         if isinstance(screened, Denied):
-            return screened
-        return await self._admission.admit(call, screened, decision_id)
+            self.decided(check, screened)
+        else:
+            self._records.seek(screened, check)
+
+    # What a check tells ---------------------------------------------------------------------------
+
+    def admit(self, check: Check, record: KeyRecord) -> None:
+        """Ask Redis, unless it is too late to be of use."""
+        if self._now() >= check.exchange.deadline:
+            self._metrics.outcomes["unavailable"] += 1
+            check.exchange.fail(_DEADLINE_EXCEEDED, "the deadline has passed")
+        else:
+            self._admission.ask(record, check.call, check.decision_id, check)
+
+    def script_missing(self, check: Check, record: KeyRecord) -> None:
+        self._admission.ask_with_script(record, check.call, check.decision_id, check)
+
+    def decided(self, check: Check, decision: Decision) -> None:
+        outcome = "allowed" if isinstance(decision, Allowed) else decision.reason
+        self._metrics.outcomes[outcome] += 1
+        if isinstance(decision, Denied):
+            _log_refusal(check, decision)
+        check.exchange.answer(respond(check.call, decision, self._settings))
+        self._metrics.observe(time.perf_counter() - check.begun)
+
+    def no_verdict(self, check: Check, why: str) -> None:
+        self._fail(check.exchange, why)
+
+    def _fail(self, exchange: Exchange, why: str) -> None:
+        self._metrics.outcomes["unavailable"] += 1
+        now = self._now()
+        if now >= self._warn_at:
+            self._warn_at = now + _WARN_SECONDS
+            log.warning("no verdict", error=why, so_far=self._metrics.outcomes["unavailable"])
+        exchange.fail(_UNAVAILABLE, f"no verdict: {why}")
 
 
-def _report(call: Call, decision: Decision) -> None:
-    if isinstance(decision, Denied):
-        DECISIONS.labels(decision.reason).inc()
-        log.info(
-            "denied",
-            reason=decision.reason,
-            decision_id=decision.decision_id,
-            tenant=decision.identity.tenant,
-            key=decision.identity.key,
-            client=call.client_address,
-            method=call.method,
-        )
-    else:
-        DECISIONS.labels("allowed").inc()
+def _log_refusal(check: Check, denied: Denied) -> None:
+    log.info(
+        "denied",
+        reason=denied.reason,
+        decision_id=denied.decision_id,
+        tenant=denied.identity.tenant,
+        key=denied.identity.key,
+        client=check.call.client_address,
+        method=check.call.method,
+    )

@@ -7,7 +7,7 @@ on a single Redis and on Redis Cluster alike.
 | --- | --- | --- | --- |
 | `tk:{p17}:key:<sha256>` | hash | what an API key may do | as long as the ledger has the key |
 | `tk:{p17}:tenant:<id>` | hash | what a tenant may do | as long as the ledger has the tenant |
-| `tk:{p17}:state:<id>` | hash | counters of limits and quotas | as the tenant |
+| `tk:{p17}:state:<id>` | hash | counters, packed: see `lua/admit.lua` | as the tenant |
 | `tk:{p17}:charges` | stream | reservations not yet carried | an entry until the ledger has it |
 | `tk:{p17}:charges:dead` | stream | charges the ledger refused | until a person deals with them |
 | `tk:correction:<charge>` | string | units a call really used | `CORRECTION_TTL_SECONDS` |
@@ -18,6 +18,9 @@ on a single Redis and on Redis Cluster alike.
 from __future__ import annotations
 
 POLICY_POSITION = "tk:policy:position"
+
+# Channel: the names of key and tenant records that changed.
+CHANGES = "tk:changes"
 
 # A correction waits for its reservation to come up for carrying: seconds, or as long as the ledger
 # is down. A day covers an outage that nobody noticed overnight; a week would only cost memory.
@@ -32,14 +35,12 @@ def key_record(partition: int, sha256: bytes) -> str:
     return f"tk:{{p{partition}}}:key:{sha256.hex()}"
 
 
-def tenant_prefix(partition: int) -> str:
-    """What stands before a tenant's id in the name of its policy record."""
-    return f"tk:{{p{partition}}}:tenant:"
+def tenant_record(partition: int, tenant_id: str) -> str:
+    return f"tk:{{p{partition}}}:tenant:{tenant_id}"
 
 
-def state_prefix(partition: int) -> str:
-    """What stands before a tenant's id in the name of its counters."""
-    return f"tk:{{p{partition}}}:state:"
+def tenant_state(partition: int, tenant_id: str) -> str:
+    return f"tk:{{p{partition}}}:state:{tenant_id}"
 
 
 def charges(partition: int) -> str:

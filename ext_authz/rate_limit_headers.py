@@ -9,25 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ext_authz.decision import Limit
 
+POLICY_HEADER = "ratelimit-policy"
+LIMITS_HEADER = "ratelimit"
 
-def rate_limit_headers(limits: tuple[Limit, ...], *, legacy: bool) -> list[tuple[str, str]]:
+
+def rate_limit_headers(limits: Sequence[Limit], *, legacy: bool) -> list[tuple[str, str]]:
     """Headers for the caller; `legacy` adds the older set, for the limit nearest its end."""
     if not limits:
         return []
-    headers = [
-        (
-            "ratelimit-policy",
-            ", ".join(
-                f'"{limit.name}";q={limit.quota};w={limit.window_seconds}' for limit in limits
-            ),
-        ),
-        (
-            "ratelimit",
-            ", ".join(f'"{limit.name}";r={limit.left};t={limit.reset_seconds}' for limit in limits),
-        ),
-    ]
+    headers = [(POLICY_HEADER, policy_value(limits)), (LIMITS_HEADER, limits_value(limits))]
     if legacy:
         nearest = min(limits, key=lambda limit: limit.left)
         headers += [
@@ -36,3 +30,11 @@ def rate_limit_headers(limits: tuple[Limit, ...], *, legacy: bool) -> list[tuple
             ("x-ratelimit-reset", str(nearest.reset_seconds)),
         ]
     return headers
+
+
+def policy_value(limits: Sequence[Limit]) -> str:
+    return ", ".join(f'"{limit.name}";q={limit.quota};w={limit.window_seconds}' for limit in limits)
+
+
+def limits_value(limits: Sequence[Limit]) -> str:
+    return ", ".join(f'"{limit.name}";r={limit.left};t={limit.reset_seconds}' for limit in limits)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from envoy.service.auth.v3 import external_auth_pb2
+
 from ext_authz.call import Call
 from ext_authz.decision import NoVerdictError
 
@@ -13,64 +15,93 @@ if TYPE_CHECKING:
 OWN_HEADER_PREFIX = "x-tollkeeper-"
 API_KEY_HEADER = "x-api-key"
 API_KEY_PARAMETER = "api_key"
+_PARAMETER_SIGN = f"{API_KEY_PARAMETER}="
+_OWN_HEADER_SIGN = OWN_HEADER_PREFIX.encode()
 # A wrong route configuration must not reserve a tenant's whole quota in one call.
 _UNITS_MAX = 1_000_000_000
 # Long enough for any proxy's id; a longer one is somebody filling our stream.
 _REQUEST_ID_LENGTH_MAX = 128
 
 
-def read_call(request: Any) -> Call:
-    """Read an `envoy.service.auth.v3.CheckRequest`.
+def read_call(raw: bytes) -> Call:
+    """Read a serialised `envoy.service.auth.v3.CheckRequest`.
 
     A check without HTTP attributes (a TCP one) becomes a call without credentials. Raises
-    NoVerdictError when the route's own configuration makes no sense.
+    DecodeError, or NoVerdictError when the route's own configuration makes no sense.
     """
-    attributes = request.attributes
+    attributes = external_auth_pb2.CheckRequest.FromString(raw).attributes
     http = attributes.request.http
-    credentials: list[bytes] = []
-    carriers: list[str] = []
-    spoofed: list[str] = []
-    request_id, content_type = b"", b""
-    for name, value in _headers(http):
-        if name == "authorization":
-            scheme, _, token = value.partition(b" ")
-            # Other schemes are between the caller and the API.
-            if scheme.lower() == b"bearer":
-                credentials.append(token.strip())
-                carriers.append(name)
-        elif name == API_KEY_HEADER:
-            credentials.append(value.strip())
-            carriers.append(name)
-        elif name == "x-request-id":
-            request_id = value
-        elif name == "content-type":
-            content_type = value
-        elif name.startswith(OWN_HEADER_PREFIX):
-            spoofed.append(name)
-    parameters = [value for name, value in _query(http.path) if name == API_KEY_PARAMETER]
+    path = http.path
+    bearer, keys, request_id, content_type = _headers(http)
+    credentials, carriers = keys, (API_KEY_HEADER,) * len(keys)
+    if bearer:
+        credentials, carriers = (*bearer, *keys), (*("authorization",) * len(bearer), *carriers)
+    parameters: tuple[bytes, ...] = ()
+    if _PARAMETER_SIGN in path:
+        parameters = tuple(value for name, value in _query(path) if name == API_KEY_PARAMETER)
     extensions = attributes.context_extensions
     return Call(
-        credentials=(*credentials, *parameters),
-        credential_carriers=tuple(carriers),
+        credentials=(*credentials, *parameters) if parameters else credentials,
+        credential_carriers=carriers,
         credential_parameters=(API_KEY_PARAMETER,) if parameters else (),
-        spoofed_headers=tuple(spoofed),
-        path=http.path,
+        # Looked for in the whole message first: hardly any has one.
+        spoofed_headers=_spoofed(http) if _OWN_HEADER_SIGN in raw else (),
+        path=path,
         method=http.method,
         client_address=attributes.source.address.socket_address.address,
-        request_id=request_id[:_REQUEST_ID_LENGTH_MAX].decode("ascii", "replace"),
-        is_grpc=content_type.startswith(b"application/grpc"),
+        request_id=request_id[:_REQUEST_ID_LENGTH_MAX],
+        is_grpc=content_type.startswith("application/grpc"),
         metric=extensions.get("metric", "api_calls"),
         units=_units(extensions.get("units", "1")),
         scope=extensions.get("scope", ""),
     )
 
 
-def _headers(http: Any) -> Iterator[tuple[str, bytes]]:
-    """With `encode_raw_headers` Envoy fills `header_map`, else `headers`."""
+def _headers(http: Any) -> tuple[tuple[bytes, ...], tuple[bytes, ...], str, str]:
+    """Bearer tokens, API keys, request id and content type.
+
+    With `encode_raw_headers` Envoy fills `header_map`, where duplicates are kept, else `headers`,
+    where they are joined.
+    """
+    joined = http.headers
+    if joined:
+        key, authorization = joined.get(API_KEY_HEADER), joined.get("authorization")
+        return (
+            () if authorization is None else _bearer(authorization.encode()),
+            () if key is None else (key.strip().encode(),),
+            joined.get("x-request-id", ""),
+            joined.get("content-type", ""),
+        )
+    bearer: tuple[bytes, ...] = ()
+    keys: tuple[bytes, ...] = ()
+    request_id = content_type = ""
     for header in http.header_map.headers:
-        yield header.key, header.raw_value or header.value.encode()
-    for name, value in http.headers.items():
-        yield name, value.encode()
+        name = header.key
+        if name == API_KEY_HEADER:
+            keys += (_value(header).strip(),)
+        elif name == "authorization":
+            bearer += _bearer(_value(header))
+        elif name == "x-request-id":
+            request_id = _value(header).decode("ascii", "replace")
+        elif name == "content-type":
+            content_type = _value(header).decode("ascii", "replace")
+    return bearer, keys, request_id, content_type
+
+
+def _value(header: Any) -> bytes:
+    value: bytes = header.raw_value or header.value.encode()
+    return value
+
+
+def _bearer(authorization: bytes) -> tuple[bytes, ...]:
+    scheme, _, token = authorization.partition(b" ")
+    # Other schemes are between the caller and the API.
+    return (token.strip(),) if scheme.lower() == b"bearer" else ()
+
+
+def _spoofed(http: Any) -> tuple[str, ...]:
+    names = [header.key for header in http.header_map.headers] or list(http.headers)
+    return tuple(name for name in names if name.startswith(OWN_HEADER_PREFIX))
 
 
 def _query(path: str) -> Iterator[tuple[str, bytes]]:
@@ -81,6 +112,8 @@ def _query(path: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _units(text: str) -> int:
+    if text == "1":
+        return 1
     # isdecimal alone admits digits of every script.
     if text.isascii() and text.isdecimal() and int(text) <= _UNITS_MAX:
         return int(text)

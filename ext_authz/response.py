@@ -1,4 +1,4 @@
-"""From a Decision to Envoy's CheckResponse. Pure."""
+"""From a Decision to a serialised CheckResponse. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ from envoy.service.auth.v3 import external_auth_pb2
 
 from ext_authz import problem
 from ext_authz.decision import Allowed, Decision, Denied
-from ext_authz.rate_limit_headers import rate_limit_headers
+from ext_authz.limits import burst_limit, quota_limit, rate_limit
+from ext_authz.protobuf_wire import delimited
+from ext_authz.rate_limit_headers import (
+    LIMITS_HEADER,
+    POLICY_HEADER,
+    policy_value,
+    rate_limit_headers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ext_authz.call import Call
+    from ext_authz.decision import Identity, Limit
+    from ext_authz.settings import ExtAuthzSettings
 
 TENANT_HEADER = "x-tollkeeper-tenant"
 PLAN_HEADER = "x-tollkeeper-plan"
@@ -25,22 +34,88 @@ _IDENTITY_HEADERS = frozenset({TENANT_HEADER, PLAN_HEADER, KEY_HEADER})
 # both the old and the new field are always set.
 _OVERWRITE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 
+_FIELDS = external_auth_pb2.CheckResponse.DESCRIPTOR.fields_by_name
+_OK_FIELD = _FIELDS["ok_response"].number
+_CALLER_HEADERS_FIELD = external_auth_pb2.OkHttpResponse.DESCRIPTOR.fields_by_name[
+    "response_headers_to_add"
+].number
 
-def respond(call: Call, decision: Decision, *, upgrade_url: str, legacy_headers: bool) -> Any:
-    """The `envoy.service.auth.v3.CheckResponse` for a decision."""
+
+def respond(call: Call, decision: Decision, settings: ExtAuthzSettings) -> bytes:
+    """The `envoy.service.auth.v3.CheckResponse` for a decision, serialised."""
+    if isinstance(decision, Allowed):
+        return _allow(call, decision, legacy=settings.legacy_rate_limit_headers)
+    return _deny(call, decision, settings)
+
+
+# Allowed ------------------------------------------------------------------------------------------
+# Made for every call, so what is alike in all answers to a key's calls of one kind is serialised
+# once, and the rest is put behind it: a message that occurs twice is merged by whoever parses it.
+
+
+def _allow(call: Call, allowed: Allowed, *, legacy: bool) -> bytes:
+    record = allowed.record
+    kind = (
+        call.metric,
+        call.units,
+        call.credential_carriers,
+        call.credential_parameters,
+        call.spoofed_headers,
+    )
+    alike = record.answers.get(kind)
+    if alike is None:
+        # The caller chooses the kinds, by the headers it forges: so few are kept.
+        if len(record.answers) >= _KINDS_MAX:
+            record.answers.clear()
+        alike = record.answers[kind] = _alike(call, allowed)
+    before, between, after = alike
+    decision_id = allowed.decision_id.encode()
+    changing = _limits_option(allowed, call.metric)
+    if legacy:
+        limits = limits_of(allowed, call.metric)
+        for name, value in rate_limit_headers(limits, legacy=True)[2:]:
+            changing += _header_option(name, value)
+    return b"".join(
+        (before, decision_id, between, decision_id, after, delimited(_OK_FIELD, changing))
+    )
+
+
+def _limits_option(allowed: Allowed, metric: str) -> bytes:
+    """The `RateLimit` header, as `limits_value(limits_of(allowed, metric))` would have it."""
+    tenant, full_after = allowed.record.tenant, allowed.burst_full_after
+    interval = tenant.burst_interval
+    value = (
+        f'"burst";r={(interval * tenant.burst_capacity - full_after) // interval}'
+        f';t={-(-full_after // 1_000_000)}, "rate";r={allowed.rate_left};t=60'
+    )
+    included = tenant.included.get(metric, 0)
+    if included >= 0:
+        left = included - allowed.used
+        now = allowed.now
+        end = tenant.period_end if now < tenant.period_end else tenant.next_period_end
+        value += f', "{metric}";r={max(left, 0)};t={-((now - end) // 1_000_000)}'
+    header = _LIMITS_NAME + delimited(2, value.encode())
+    return delimited(_CALLER_HEADERS_FIELD, delimited(1, header) + _OVERWRITE_FIELDS)
+
+
+def limits_of(allowed: Allowed, metric: str) -> list[Limit]:
+    """The limits of an admitted call, as the caller sees them."""
+    tenant = allowed.record.tenant
+    limits = [
+        burst_limit(tenant, allowed.burst_full_after),
+        rate_limit(tenant, allowed.rate_left),
+    ]
+    quota = quota_limit(tenant, metric, allowed.used, allowed.now)
+    return limits if quota is None else [*limits, quota]
+
+
+def _alike(call: Call, allowed: Allowed) -> tuple[bytes, bytes, bytes]:
+    """What stands before, between and after the two places of the decision id."""
+    record = allowed.record
     response = external_auth_pb2.CheckResponse()
-    match decision:
-        case Allowed():
-            _allow(response, call, decision, legacy_headers=legacy_headers)
-        case Denied():
-            _deny(response, call, decision, upgrade_url, legacy_headers=legacy_headers)
-    response.dynamic_metadata.update(_metadata(call, decision))
-    return response
-
-
-def _allow(response: Any, call: Call, allowed: Allowed, *, legacy_headers: bool) -> None:
-    identity = allowed.identity
+    response.status.SetInParent()
     ok = response.ok_response
+    identity = record.identity
     _set_headers(
         ok.headers,
         [
@@ -54,13 +129,29 @@ def _allow(response: Any, call: Call, allowed: Allowed, *, legacy_headers: bool)
     ok.headers_to_remove.extend([*call.credential_carriers, *spoofed])
     ok.query_parameters_to_remove.extend(call.credential_parameters)
     _set_headers(
-        ok.response_headers_to_add, rate_limit_headers(allowed.limits, legacy=legacy_headers)
+        ok.response_headers_to_add,
+        [(POLICY_HEADER, policy_value(limits_of(allowed, call.metric)))],
     )
+    place = "\x01" * len(allowed.decision_id)
+    response.dynamic_metadata.update(
+        _metadata(call, record.identity)
+        | {"decision_id": place, "charge_id": place, "units": str(call.units)}
+    )
+    before, between, after = response.SerializeToString().split(place.encode())
+    return before, between, after
 
 
-def _deny(
-    response: Any, call: Call, denied: Denied, upgrade_url: str, *, legacy_headers: bool
-) -> None:
+def _header_option(name: str, value: str) -> bytes:
+    """One `response_headers_to_add` of OkHttpResponse, as `_set_headers` would write it."""
+    header = delimited(1, name.encode()) + delimited(2, value.encode())
+    return delimited(_CALLER_HEADERS_FIELD, delimited(1, header) + _OVERWRITE_FIELDS)
+
+
+# Denied -------------------------------------------------------------------------------------------
+
+
+def _deny(call: Call, denied: Denied, settings: ExtAuthzSettings) -> bytes:
+    response = external_auth_pb2.CheckResponse()
     told = problem.PROBLEMS[denied.reason]
     # A status other than OK makes it a denial, also where Envoy speaks plain TCP.
     response.status.code = told.grpc_status
@@ -78,9 +169,15 @@ def _deny(
         headers.append(("grpc-status", str(told.grpc_status)))
         refusal.body = f"{denied.reason}: {told.detail}"
     else:
-        refusal.body = problem.body(denied, call.metric, upgrade_url).decode()
-    headers += rate_limit_headers(denied.limits, legacy=legacy_headers)
+        refusal.body = problem.body(denied, call.metric, settings.upgrade_url).decode()
+    headers += rate_limit_headers(denied.limits, legacy=settings.legacy_rate_limit_headers)
     _set_headers(refusal.headers, headers)
+    response.dynamic_metadata.update(
+        _metadata(call, denied.identity)
+        | {"decision_id": denied.decision_id, "reason": denied.reason}
+    )
+    data: bytes = response.SerializeToString()
+    return data
 
 
 def _set_headers(field: Any, headers: Iterable[tuple[str, str]]) -> None:
@@ -92,19 +189,25 @@ def _set_headers(field: Any, headers: Iterable[tuple[str, str]]) -> None:
         option.append_action = _OVERWRITE
 
 
-def _metadata(call: Call, decision: Decision) -> dict[str, str]:
+def _metadata(call: Call, identity: Identity) -> dict[str, str]:
     """For the access log. Strings, since Envoy's metadata knows numbers only as doubles."""
-    identity = decision.identity
     metadata = {
-        "decision_id": decision.decision_id,
         "tenant": identity.tenant,
         "key": identity.key,
         "plan": identity.plan,
         "metric": call.metric,
     }
-    match decision:
-        case Allowed():
-            metadata |= {"charge_id": decision.decision_id, "units": str(call.units)}
-        case Denied():
-            metadata["reason"] = decision.reason
     return {name: value for name, value in metadata.items() if value}
+
+
+def _overwrite_fields() -> bytes:
+    option = base_pb2.HeaderValueOption(append_action=_OVERWRITE)
+    option.append.value = False
+    data: bytes = option.SerializeToString()
+    return data
+
+
+_OVERWRITE_FIELDS = _overwrite_fields()
+_LIMITS_NAME = delimited(1, LIMITS_HEADER.encode())
+# Honest callers send one kind, or one per way of sending the key.
+_KINDS_MAX = 16

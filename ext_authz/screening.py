@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ext_authz.decision import Denied, Reason
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 # Twice the longest URL that browsers and proxies carry without complaint.
 _PATH_LENGTH_MAX = 16_384
 # The API may read these differently from the rule that let them pass. Envoy normalises or refuses
-# them before it asks; other gateways may not.
-_AMBIGUOUS = ("//", "%2f", "%5c", "%00", "\\", "\x00", "#")
-_DOT_SEGMENTS = frozenset({".", "..", "%2e", "%2e%2e", ".%2e", "%2e."})
+# them before it asks; other gateways may not. Dots count as segments of their own only.
+_AMBIGUOUS = re.compile(r"//|\\|%2f|%5c|%00|(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+_NOWHERE = re.compile(r"[\x00#]")
 
 
 def screen(call: Call, decision_id: str) -> Credential | Denied:
@@ -25,7 +26,7 @@ def screen(call: Call, decision_id: str) -> Credential | Denied:
     credential = _credential(call)
     if credential is None:
         return Denied(decision_id, Reason.CREDENTIAL_MALFORMED)
-    if _is_ambiguous(call.path):
+    if path_is_ambiguous(call.path):
         return Denied(decision_id, Reason.PATH_MALFORMED)
     return credential
 
@@ -37,10 +38,10 @@ def _credential(call: Call) -> Credential | None:
     return parse(call.credentials[0].decode("ascii"))
 
 
-def _is_ambiguous(path: str) -> bool:
-    if len(path) > _PATH_LENGTH_MAX or "\x00" in path or "#" in path:
-        return True
-    plain = path.partition("?")[0].lower()
-    return any(sign in plain for sign in _AMBIGUOUS) or not _DOT_SEGMENTS.isdisjoint(
-        plain.split("/")
+def path_is_ambiguous(path: str) -> bool:
+    """Whether two readers may take the path for different ones."""
+    return (
+        len(path) > _PATH_LENGTH_MAX
+        or _NOWHERE.search(path) is not None
+        or _AMBIGUOUS.search(path.partition("?")[0]) is not None
     )

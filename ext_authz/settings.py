@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from tollkeeper.runtime.settings import Address, Settings
@@ -9,6 +11,9 @@ from tollkeeper.runtime.settings import Address, Settings
 
 class ExtAuthzSettings(Settings):
     ext_authz_listen: Address = Field(default="127.0.0.1:18010", description="gRPC, for Envoy")
+    transport: Literal["wire", "grpcio"] = Field(
+        default="wire", description="wire: our own HTTP/2; grpcio: grpc.aio, the reference"
+    )
     ext_authz_metrics_listen: Address = "127.0.0.1:18110"
     redis_url: str = "redis://127.0.0.1:6379/0"
     redis_timeout_seconds: float = Field(

@@ -63,7 +63,7 @@ def _tenant(change: PolicyChange, policy: TenantPolicy) -> PolicyWrite:
     for quota in policy.quotas:
         fields[f"limit:{quota.metric}"] = quota.limit
         fields[f"included:{quota.metric}"] = quota.included
-    key = keyspace.tenant_prefix(change.partition) + policy.tenant_id
+    key = keyspace.tenant_record(change.partition, policy.tenant_id)
     return _record(change.version, key, fields)
 
 
@@ -73,8 +73,7 @@ def _key(change: PolicyChange, policy: KeyPolicy) -> PolicyWrite:
         "id": policy.key_id,
         "status": _STATUS_WORDS.get(policy.status, "unknown"),
         "expires_at": _micros(policy.expires_at) if policy.HasField("expires_at") else "",
-        # Spaces on both sides, so that a plain search finds whole scopes only.
-        "scopes": f" {' '.join(policy.scopes)} ",
+        "scopes": " ".join(policy.scopes),
     }
     key = keyspace.key_record(change.partition, policy.key_sha256)
     return _record(change.version, key, fields)
@@ -83,7 +82,7 @@ def _key(change: PolicyChange, policy: KeyPolicy) -> PolicyWrite:
 def _usage(change: PolicyChange, usage: UsageSettled) -> PolicyWrite:
     return PolicyWrite(
         "apply_usage",
-        keyspace.state_prefix(change.partition) + usage.tenant_id,
+        keyspace.tenant_state(change.partition, usage.tenant_id),
         (
             usage.metric,
             change.version,
@@ -96,7 +95,7 @@ def _usage(change: PolicyChange, usage: UsageSettled) -> PolicyWrite:
 
 def _record(version: int, key: str, fields: dict[str, Field]) -> PolicyWrite:
     pairs = [part for pair in fields.items() for part in pair]
-    return PolicyWrite("apply_record", key, (version, *pairs))
+    return PolicyWrite("apply_record", key, (version, keyspace.CHANGES, *pairs))
 
 
 def _micros(moment: Timestamp) -> int:

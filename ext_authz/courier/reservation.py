@@ -28,16 +28,19 @@ class Reservation:
     @classmethod
     def from_entry(cls, partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> Reservation:
         """Read what `lua/admit.lua` appended. Raises KeyError or ValueError for anything else."""
+        charge_id, tenant_id, key_id, metric, units, request_id = (
+            fields[b"call"].decode().split(" ", maxsplit=5)
+        )
         reservation = cls(
             partition=partition,
             entry_id=entry_id,
-            charge_id=fields[b"charge"].decode(),
-            tenant_id=fields[b"tenant"].decode(),
-            key_id=fields[b"key"].decode(),
-            metric=fields[b"metric"].decode(),
-            units=int(fields[b"units"]),
+            charge_id=charge_id,
+            tenant_id=tenant_id,
+            key_id=key_id,
+            metric=metric,
+            units=int(units),
             at_micros=int(fields[b"at"]),
-            request_id=fields[b"request"].decode(),
+            request_id=request_id,
         )
         # What cannot be told to the ledger, for a number past 64 bits, must not stop what can.
         reservation.usage_event(reservation.units, unsettled=False)

@@ -8,16 +8,19 @@
 -- Returns 1 when applied, 0 when stale or of a period that is over.
 
 local metric, version, period = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local state = redis.call('HMGET', KEYS[1],
-  'version:' .. metric, 'period:' .. metric, 'reserved:' .. metric)
-local held_period = tonumber(state[2]) or 0
-if version <= (tonumber(state[1]) or 0) or period < held_period then return 0 end
+local state = redis.call('HGET', KEYS[1], metric)
+local held, reserved, held_version = 0, 0, 0
+if state then
+  local _
+  held, reserved, _, _, held_version = struct.unpack('>ddddd', state)
+end
+if version <= held_version or period < held then return 0 end
 
-local reserved, carried = 0, tonumber(ARGV[5])
-if period == held_period then reserved = tonumber(state[3]) or 0 end
--- Less reserved than the ledger has seen: this Redis lost reservations that were carried before.
-if reserved < carried then reserved = carried end
-redis.call('HSET', KEYS[1], 'version:' .. metric, ARGV[2], 'period:' .. metric, ARGV[3],
-  'reserved:' .. metric, string.format('%.0f', reserved), 'carried:' .. metric, ARGV[5],
-  'used:' .. metric, ARGV[4])
+local carried = tonumber(ARGV[5])
+-- A new period begins with nothing reserved. Less reserved than the ledger has seen means that
+-- this Redis lost reservations which were carried before.
+if period > held then reserved = 0 end
+reserved = math.max(reserved, carried)
+redis.call('HSET', KEYS[1], metric,
+  struct.pack('>ddddd', period, reserved, carried, tonumber(ARGV[4]), version))
 return 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ext_authz import keyspace, scripts
 from ext_authz.courier.policy_records import policy_write
+from ext_authz.records import TenantRecord
 from tollkeeper.api.policy.v1.policy_pb2 import (
     KeyPolicy,
     Period,
@@ -106,24 +107,24 @@ class FrozenGate:
         write = policy_write(change)
         return bool(self._scripts[write.script](keys=[write.key], args=list(write.arguments)))
 
-    def admit(
-        self, at: int, units: int = 1, metric: str = "api_calls", scope: str = ""
-    ) -> list[Any]:
-        """The script's reply for a call at `at` microseconds, texts decoded."""
+    def admit(self, at: int, units: int = 1, metric: str = "api_calls") -> list[int]:
+        """The script's reply for a call at `at` microseconds."""
+        tenant = self.tenant()
         reply = self._admit(
-            keys=[keyspace.key_record(PARTITION, KEY_SHA256), keyspace.charges(PARTITION)],
+            keys=[keyspace.tenant_state(PARTITION, TENANT), keyspace.charges(PARTITION)],
             args=[
-                keyspace.tenant_prefix(PARTITION),
-                keyspace.state_prefix(PARTITION),
-                f"dec_{at}",
-                "request-1",
-                metric,
-                units,
-                scope,
+                *tenant.admit_arguments(metric, units),
+                f"dec_{at} {TENANT} key_oracle {metric} {units} request 1",
                 *divmod(at, 1_000_000),
             ],
         )
-        return [part.decode() if isinstance(part, bytes) else part for part in reply]
+        return list(reply)
+
+    def tenant(self) -> TenantRecord:
+        """The record as a gate reads it."""
+        fields = self.redis.hgetall(keyspace.tenant_record(PARTITION, TENANT))
+        texts = {name.decode(): value.decode() for name, value in fields.items()}
+        return TenantRecord.from_fields(TENANT, PARTITION, texts)
 
     def everything(self) -> dict[bytes, Any]:
         """All that Redis holds, to prove that a refusal writes nothing."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tests.support.frozen_gate import NEXT_PERIOD_END, PERIOD_END, PERIOD_START, TENANT
+from tests.support.frozen_gate import NEXT_PERIOD_END, PERIOD_END, PERIOD_START
 
 if TYPE_CHECKING:
     from tests.support.frozen_gate import Limits
@@ -27,35 +27,17 @@ class Oracle:
     carried: int = 0
     used: int = 0
 
-    def admit(self, now: int, units: int = 1) -> list[Any]:
+    def admit(self, now: int, units: int = 1) -> list[int]:
+        """The reply: outcome, now, wait, burst full after, rate left, units used."""
         limits = self.limits
-        head = [now, TENANT, "key_oracle", "standard"]
-
         bucket = limits.burst_interval * limits.burst_capacity
         empty = self.full_at < now or self.full_at > now + bucket
         full_at = (now if empty else self.full_at) + limits.burst_interval
         if full_at > now + bucket:
-            wait = full_at - bucket - now
-            return [
-                "burst_exceeded",
-                *head,
-                wait,
-                limits.burst_capacity,
-                bucket,
-                0,
-                full_at - limits.burst_interval - now,
-            ]
-        burst = [
-            limits.burst_capacity,
-            bucket,
-            (now + bucket - full_at) // limits.burst_interval,
-            full_at - now,
-        ]
-
+            return [1, now, full_at - bucket - now, full_at - limits.burst_interval - now]
         if self._rate_left(now) < MINUTE:
-            return ["rate_exceeded", *head, self._rate_wait(now), *burst, limits.rate_per_minute, 0]
+            return [2, now, self._rate_wait(now), full_at - now]
         rate_left = self._rate_left(now) // MINUTE - 1
-        rate = [limits.rate_per_minute, rate_left]
 
         period, end = (
             (PERIOD_START, PERIOD_END) if now < PERIOD_END else (PERIOD_END, NEXT_PERIOD_END)
@@ -63,33 +45,16 @@ class Oracle:
         reserved, carried, used = (
             (self.reserved, self.carried, self.used) if self.period >= period else (0, 0, 0)
         )
-        period = max(period, self.period)
         consumed = used + reserved - carried
         if limits.limit >= 0 and consumed + units > limits.limit:
-            left = max(0, limits.included - consumed)
-            return [
-                "quota_exceeded",
-                *head,
-                end - now,
-                *burst,
-                *rate,
-                limits.included,
-                left,
-                period,
-                end,
-            ]
-        left = -1 if limits.included < 0 else max(0, limits.included - consumed - units)
+            return [3, now, end - now, full_at - now, rate_left, consumed]
 
         self.full_at = full_at
         window, _, count, previous = self._window(now)
         self.window, self.count, self.previous = window, count + 1, previous
-        self.period, self.reserved, self.carried, self.used = (
-            period,
-            reserved + units,
-            carried,
-            used,
-        )
-        return ["allowed", *head, 0, *burst, *rate, limits.included, left, period, end]
+        self.period = max(period, self.period)
+        self.reserved, self.carried, self.used = reserved + units, carried, used
+        return [0, now, 0, full_at - now, rate_left, consumed + units]
 
     def settle(self, used: int, carried: int, period: int) -> bool:
         if period < self.period:

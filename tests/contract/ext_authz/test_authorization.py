@@ -10,7 +10,6 @@ import grpc
 import pytest
 from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
@@ -40,8 +39,10 @@ class Server:
         return await stub.Check(request, timeout=5)
 
 
-@pytest.fixture
-async def server(redis_url: str, free_ports: Callable[[int], list[int]]) -> AsyncIterator[Server]:
+@pytest.fixture(params=["wire", "grpcio"])
+async def server(
+    request: pytest.FixtureRequest, redis_url: str, free_ports: Callable[[int], list[int]]
+) -> AsyncIterator[Server]:
     with Redis.from_url(redis_url) as redis:
         gate = FrozenGate(redis)
         gate.configure(Limits(limit=5, included=5))
@@ -57,6 +58,7 @@ async def server(redis_url: str, free_ports: Callable[[int], list[int]]) -> Asyn
     settings = ExtAuthzSettings(
         ext_authz_listen=listen,
         ext_authz_metrics_listen=metrics,
+        transport=request.param,
         redis_url=redis_url,
         drain_timeout_seconds=1,
         drain_notice_seconds=0,
@@ -68,12 +70,12 @@ async def server(redis_url: str, free_ports: Callable[[int], list[int]]) -> Asyn
         yield Server(channel, metrics)
 
 
-def request(**options: Any) -> Any:
+def keyed(**options: Any) -> Any:
     return check_request(("x-api-key", KEY.text), **options)
 
 
 async def test_a_good_key_is_allowed_and_the_rest_refused(server: Server) -> None:
-    allowed = await server.check(request())
+    allowed = await server.check(keyed())
     assert allowed.status.code == 0
     assert allowed.WhichOneof("http_response") == "ok_response"
     unknown = await server.check(check_request(("x-api-key", mint("test", 3).text)))
@@ -81,7 +83,7 @@ async def test_a_good_key_is_allowed_and_the_rest_refused(server: Server) -> Non
 
 
 async def test_a_quota_admits_its_last_unit_and_no_more(server: Server) -> None:
-    answers = [await server.check(request()) for _ in range(6)]
+    answers = [await server.check(keyed()) for _ in range(6)]
     assert [answer.status.code for answer in answers] == [0, 0, 0, 0, 0, 8]
     assert answers[-1].denied_response.status.code == 429
 
@@ -90,11 +92,11 @@ BAD = [
     ("no attributes at all, as a TCP check", external_auth_pb2.CheckRequest(), 16),
     ("no key", check_request(), 16),
     ("not UTF-8", check_request(("x-api-key", b"\xff")), 16),
-    ("two slashes", request(path="//admin"), 3),
-    ("dot segments", request(path="/a/../b"), 3),
-    ("an escaped slash", request(path="/a%2fb"), 3),
-    ("NUL", request(path="/a\x00"), 3),
-    ("64 KB", request(path="/" + "a" * 65_535), 3),
+    ("two slashes", keyed(path="//admin"), 3),
+    ("dot segments", keyed(path="/a/../b"), 3),
+    ("an escaped slash", keyed(path="/a%2fb"), 3),
+    ("NUL", keyed(path="/a\x00"), 3),
+    ("64 KB", keyed(path="/" + "a" * 65_535), 3),
 ]
 
 
@@ -115,7 +117,7 @@ async def test_an_undecodable_request_fails_the_rpc(server: Server) -> None:
 
 async def test_a_route_that_costs_nonsense_fails_the_rpc(server: Server) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await server.check(request(extensions={"units": "many"}))
+        await server.check(keyed(extensions={"units": "many"}))
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
@@ -126,7 +128,7 @@ async def test_without_redis_there_is_no_verdict_and_afterwards_there_is(
         # Holds every command, and this connection's next one too: its own end frees it.
         await redis.client_pause(1_500)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await server.check(request())
+        await server.check(keyed())
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert (caught.value.details() or "").startswith("no verdict: Redis")
 
@@ -135,7 +137,7 @@ async def test_without_redis_there_is_no_verdict_and_afterwards_there_is(
 
     async def allowed() -> bool:
         try:
-            return (await server.check(request())).status.code == 0
+            return (await server.check(keyed())).status.code == 0
         except grpc.aio.AioRpcError:
             return False
 
@@ -143,15 +145,17 @@ async def test_without_redis_there_is_no_verdict_and_afterwards_there_is(
     await until_async(allowed, 5)
 
 
-async def test_health_and_reflection_answer(server: Server) -> None:
+async def test_health_answers_and_what_is_not_there_is_unimplemented(server: Server) -> None:
     health = health_pb2_grpc.HealthStub(server.channel)
     for name in ("", SERVICE):
         answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
-    reflection = reflection_pb2_grpc.ServerReflectionStub(server.channel)
-    question = reflection_pb2.ServerReflectionRequest(list_services="")
-    async for answer in reflection.ServerReflectionInfo(iter([question])):
-        assert SERVICE in {service.name for service in answer.list_services_response.service}
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await health.Check(health_pb2.HealthCheckRequest(service="nobody"))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await server.channel.unary_unary(f"/{SERVICE}/Guess")(b"", timeout=5)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_redis_unreachable_at_start_is_one_clear_line(

@@ -7,11 +7,18 @@ from typing import Any
 import orjson
 import pytest
 from envoy.config.core.v3 import base_pb2
+from envoy.service.auth.v3 import external_auth_pb2
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ext_authz.decision import Allowed, Decision, Denied, Identity, Limit, Reason
+from ext_authz.rate_limit_headers import limits_value
+from ext_authz.records import KeyRecord, TenantRecord
 from ext_authz.request import read_call
-from ext_authz.response import respond
+from ext_authz.response import limits_of, respond
+from ext_authz.settings import ExtAuthzSettings
 from tests.support.checks import check_request
+from tests.support.frozen_gate import NEXT_PERIOD_END, PERIOD_END, PERIOD_START
 
 IDENTITY = Identity("tn_1", "key_1", "standard")
 LIMITS = (Limit("burst", 20, 2, 19, 1), Limit("rate", 300, 60, 250, 60))
@@ -31,9 +38,38 @@ STATUS = [
 ]
 
 
-def answer(decision: Decision, *headers: tuple[str, str], legacy: bool = False) -> Any:
-    call = read_call(check_request(*headers))
-    return respond(call, decision, upgrade_url="https://example.test/plans", legacy_headers=legacy)
+def record(plan: str = "standard") -> KeyRecord:
+    tenant = TenantRecord(
+        tenant_id="tn_1",
+        partition=17,
+        plan=plan,
+        status="active",
+        burst_interval=100_000,
+        burst_capacity=20,
+        rate_per_minute=300,
+        period_start=PERIOD_START,
+        period_end=PERIOD_END,
+        next_period_end=NEXT_PERIOD_END,
+        limits={"api_calls": 1_000, "llm_tokens": -1},
+        included={"api_calls": 1_000, "llm_tokens": -1},
+    )
+    return KeyRecord("key_1", "active", frozenset("*"), None, tenant, IDENTITY)
+
+
+def allowed(
+    now: int = PERIOD_START, full_after: int = 0, left: int = 250, used: int = 1
+) -> Allowed:
+    return Allowed("dec_1", record(), now, full_after, left, used)
+
+
+def answer(
+    decision: Decision, *headers: tuple[str, str], legacy: bool = False, **options: Any
+) -> Any:
+    call = read_call(check_request(*headers, **options).SerializeToString())
+    settings = ExtAuthzSettings(
+        upgrade_url="https://example.test/plans", legacy_rate_limit_headers=legacy
+    )
+    return external_auth_pb2.CheckResponse.FromString(respond(call, decision, settings))
 
 
 def headers_of(options: Any) -> dict[str, str]:
@@ -96,7 +132,7 @@ def test_a_used_up_quota_says_where_to_buy_more() -> None:
 
 
 def test_the_api_sees_who_calls_but_not_the_credential() -> None:
-    response = answer(Allowed("dec_1", IDENTITY, LIMITS), ("x-api-key", "tk_live_x"))
+    response = answer(allowed(), ("x-api-key", "tk_live_x"))
     ok = response.ok_response
     assert response.status.code == 0
     assert headers_of(ok.headers) == {
@@ -110,20 +146,35 @@ def test_the_api_sees_who_calls_but_not_the_credential() -> None:
 
 def test_spoofed_headers_are_overwritten_or_removed_never_both() -> None:
     spoofed = [("x-tollkeeper-tenant", "tn_2"), ("x-tollkeeper-admin", "yes")]
-    ok = answer(Allowed("dec_1", IDENTITY, ()), ("authorization", "Bearer k"), *spoofed).ok_response
+    ok = answer(allowed(), ("authorization", "Bearer k"), *spoofed).ok_response
     assert list(ok.headers_to_remove) == ["authorization", "x-tollkeeper-admin"]
     assert headers_of(ok.headers)["x-tollkeeper-tenant"] == "tn_1"
 
 
 def test_a_key_in_the_query_is_removed_there() -> None:
-    call = read_call(check_request(path="/v1?api_key=tk_live_x&a=b"))
-    response = respond(call, Allowed("dec_1", IDENTITY, ()), upgrade_url="", legacy_headers=False)
+    response = answer(allowed(), path="/v1?api_key=tk_live_x&a=b")
     assert list(response.ok_response.query_parameters_to_remove) == ["api_key"]
 
 
+@pytest.mark.parametrize("metric", ["api_calls", "llm_tokens", "teapots"])
+@given(
+    now=st.integers(PERIOD_START, NEXT_PERIOD_END - 1),
+    full_after=st.integers(0, 2_000_000),
+    left=st.integers(0, 10**6),
+    used=st.integers(0, 2_000),
+)
+def test_the_short_way_to_the_limits_header_says_the_same_as_the_long_one(
+    metric: str, now: int, full_after: int, left: int, used: int
+) -> None:
+    decision = allowed(now, full_after, left, used)
+    response = answer(decision, extensions={"metric": metric})
+    headers = headers_of(response.ok_response.response_headers_to_add)
+    assert headers["ratelimit"] == limits_value(limits_of(decision, metric))
+
+
 def test_the_access_log_learns_the_charge_and_only_of_an_admitted_call() -> None:
-    allowed = dict(answer(Allowed("dec_1", IDENTITY, LIMITS)).dynamic_metadata)
-    assert allowed == {
+    metadata = dict(answer(allowed()).dynamic_metadata)
+    assert metadata == {
         "decision_id": "dec_1",
         "charge_id": "dec_1",
         "tenant": "tn_1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,9 +13,17 @@ from ext_authz.screening import screen
 from tests.support.checks import check_request
 from tollkeeper.credential import Credential, mint
 
+if TYPE_CHECKING:
+    from ext_authz.call import Call
+
 KEY = mint("live", 17, random.Random(1).choice).text
 OTHER = mint("live", 17, random.Random(2).choice).text
 GOOD = ("x-api-key", KEY)
+
+
+def read(*headers: tuple[str, str | bytes], **options: Any) -> Call:
+    return read_call(check_request(*headers, **options).SerializeToString())
+
 
 CASES = [
     # what, headers, path, outcome
@@ -67,7 +76,7 @@ CASES = [
 def test_who_gets_as_far_as_redis(
     headers: list[tuple[str, str | bytes]], path: str, outcome: str
 ) -> None:
-    result = screen(read_call(check_request(*headers, path=path)), "dec_1")
+    result = screen(read(*headers, path=path), "dec_1")
     if outcome == "passed":
         assert isinstance(result, Credential)
         assert result.text == KEY
@@ -77,20 +86,20 @@ def test_who_gets_as_far_as_redis(
 
 
 def test_joined_duplicates_of_the_older_header_map_are_refused() -> None:
-    result = screen(read_call(check_request(GOOD, ("x-api-key", OTHER), raw=False)), "dec_1")
+    result = screen(read(GOOD, ("x-api-key", OTHER), raw=False), "dec_1")
     assert isinstance(result, Denied)
     assert result.reason == "credential_malformed"
 
 
 def test_both_header_forms_give_the_same_call() -> None:
     headers = [("authorization", f"Bearer {KEY}"), ("x-tollkeeper-plan", "enterprise")]
-    raw, joined = (read_call(check_request(*headers, raw=raw)) for raw in (True, False))
+    raw, joined = (read(*headers, raw=raw) for raw in (True, False))
     assert raw == joined
     assert raw.spoofed_headers == ("x-tollkeeper-plan",)
 
 
 def test_a_check_without_http_is_a_call_without_credentials() -> None:
-    call = read_call(type(check_request())())
+    call = read_call(b"")
     result = screen(call, "dec_1")
     assert isinstance(result, Denied)
     assert result.reason == "credential_missing"
@@ -99,11 +108,11 @@ def test_a_check_without_http_is_a_call_without_credentials() -> None:
 @pytest.mark.parametrize("units", ["-1", "1.5", "", "x", "1000000001", "٣"])
 def test_a_route_that_costs_nonsense_gets_no_verdict(units: str) -> None:
     with pytest.raises(NoVerdictError, match="units must be 0 to 1000000000"):
-        read_call(check_request(GOOD, extensions={"units": units}))
+        read(GOOD, extensions={"units": units})
 
 
 def test_the_route_says_metric_units_and_scope_and_a_header_cannot() -> None:
     spoof = ("x-tollkeeper-units", "0")
     extensions = {"metric": "llm_tokens", "units": "25", "scope": "chat"}
-    call = read_call(check_request(GOOD, spoof, extensions=extensions))
+    call = read(GOOD, spoof, extensions=extensions)
     assert (call.metric, call.units, call.scope) == ("llm_tokens", 25, "chat")
