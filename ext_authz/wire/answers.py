@@ -14,6 +14,7 @@ INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED = 3, 4, 8
 UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 12, 13, 14
 
 HTTP_OK = 200
+NOT_GRPC = b"this server speaks gRPC\n"
 
 _CONTENT_TYPE = (b"content-type", b"application/grpc")
 
@@ -58,4 +59,4 @@ def failure_block(status: int, message: str) -> bytes:
 @lru_cache(maxsize=8)
 def http_block(status: int) -> bytes:
     """For a request that is not gRPC at all."""
-    return _block((b":status", b"%d" % status))
+    return _block((b":status", b"%d" % status), (b"content-type", b"text/plain"))

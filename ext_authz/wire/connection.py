@@ -363,7 +363,8 @@ class Connection(asyncio.Protocol):
             self._reset(stream.stream_id, ErrorCode.PROTOCOL_ERROR)
             return
         if head.http_status != answers.HTTP_OK:
-            self._sender.end_with(stream, answers.http_block(head.http_status))
+            block = answers.http_block(head.http_status)
+            self._sender.answer_http(stream, block, answers.NOT_GRPC)
             return
         method = self._methods.get(head.path)
         if method is None:
@@ -414,13 +415,14 @@ class Connection(asyncio.Protocol):
         if len(payload) % _SETTING_LENGTH:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS come in sixes")
         self._spend()
+        # Before what a larger window sets free.
+        self._sender.write(frames.frame(frames.SETTINGS, frames.ACK, 0))
         for start in range(0, len(payload), _SETTING_LENGTH):
             identifier = int.from_bytes(payload[start : start + 2], "big")
             self._setting(identifier, int.from_bytes(payload[start + 2 : start + 6], "big"))
         if not self._settled:
             self._settled = True
             self._stalled_since = None
-        self._sender.write(frames.frame(frames.SETTINGS, frames.ACK, 0))
 
     def _setting(self, identifier: int, value: int) -> None:
         if identifier == frames.SETTINGS_ENABLE_PUSH and value > 1:

@@ -29,7 +29,7 @@ class Sender:
         self.stream_window = frames.DEFAULT_WINDOW
         """What a new stream may send before the peer says more."""
         self._frame_size = frames.DEFAULT_FRAME_SIZE
-        self._waiting: deque[tuple[Stream, memoryview]] = deque()
+        self._waiting: deque[_Unsent] = deque()
 
     def attach(self, transport: asyncio.Transport | None) -> None:
         """None once the connection is lost; what is written then goes nowhere."""
@@ -88,10 +88,16 @@ class Sender:
         self.write(frames.frame(frames.HEADERS, flags, stream.stream_id, block))
         self._finished(stream)
 
+    def answer_http(self, stream: Stream, block: bytes, text: bytes) -> None:
+        """An answer to a request that is not gRPC."""
+        self.write(frames.frame(frames.HEADERS, frames.END_HEADERS, stream.stream_id, block))
+        self._waiting.append(_Unsent(stream, memoryview(text), has_trailers=False))
+        self._send_waiting()
+
     def forget(self, stream: Stream) -> None:
         """Drop what is unsent of a stream that was reset."""
         if self._waiting:
-            self._waiting = deque(pair for pair in self._waiting if pair[0] is not stream)
+            self._waiting = deque(unsent for unsent in self._waiting if unsent.stream is not stream)
 
     def grant(self, increment: int) -> bool:
         """The peer lets the connection send more; False when that overflows (section 6.9.1)."""
@@ -120,7 +126,7 @@ class Sender:
     def _answer_in_parts(self, stream: Stream, message: bytes) -> None:
         self.write(b"".join((answers.HEADERS_START, stream.id_bytes, answers.HEADERS_BLOCK)))
         prefixed = b"\x00" + len(message).to_bytes(4, "big") + message
-        self._waiting.append((stream, memoryview(prefixed)))
+        self._waiting.append(_Unsent(stream, memoryview(prefixed), has_trailers=True))
         self._send_waiting()
 
     def _send_waiting(self) -> None:
@@ -128,19 +134,33 @@ class Sender:
         for _ in range(len(self._waiting)):
             if self._window <= 0:
                 return
-            stream, data = self._waiting.popleft()
-            data = self._send_some(stream, data)
-            if data:
-                self._waiting.append((stream, data))
+            unsent = self._waiting.popleft()
+            self._send_some(unsent)
+            if unsent.data:
+                self._waiting.append(unsent)
+            else:
+                self._finished(unsent.stream)
 
-    def _send_some(self, stream: Stream, data: memoryview) -> memoryview:
-        while data and (size := min(self._window, stream.send_window, self._frame_size)) > 0:
-            part = bytes(data[:size])
+    def _send_some(self, unsent: _Unsent) -> None:
+        stream = unsent.stream
+        while unsent.data:
+            size = min(self._window, stream.send_window, self._frame_size)
+            if size <= 0:
+                return
+            part, unsent.data = bytes(unsent.data[:size]), unsent.data[size:]
             self._window -= len(part)
             stream.send_window -= len(part)
-            self.write(frames.frame(frames.DATA, 0, stream.stream_id, part))
-            data = data[size:]
-        if not data:
+            ends = not unsent.data and not unsent.has_trailers
+            flags = frames.END_STREAM if ends else 0
+            self.write(frames.frame(frames.DATA, flags, stream.stream_id, part))
+        if unsent.has_trailers:
             self.write(b"".join((answers.TRAILERS_START, stream.id_bytes, answers.TRAILERS_BLOCK)))
-            self._finished(stream)
-        return data
+
+
+class _Unsent:
+    """What the peer's windows hold back of an answer."""
+
+    def __init__(self, stream: Stream, data: memoryview, *, has_trailers: bool) -> None:
+        self.stream = stream
+        self.data = data
+        self.has_trailers = has_trailers
