@@ -77,8 +77,16 @@ async def _accepts(address: str) -> bool:
 
 
 YARDSTICK = Subject("grpc_aio_noop", "grpc.aio, no-op", False, partial(_noop, "noop_server.py"))
-GRPCIO_FULL = Subject("grpcio_full", "grpcio, full check", True, _gate)
+WIRE_NOOP = Subject("wire_noop", "wire, no-op", False, partial(_noop, "wire_noop_server.py"))
+WIRE_FULL = Subject("wire_full", "wire, full check", True, _gate)
+GRPCIO_FULL = Subject(
+    "grpcio_full",
+    "grpcio, full check",
+    True,
+    partial(_gate, TOLLKEEPER_TRANSPORT="grpcio"),
+    long_run_only=True,
+)
 
-SUBJECTS = (YARDSTICK, GRPCIO_FULL)
+SUBJECTS = (YARDSTICK, WIRE_NOOP, WIRE_FULL, GRPCIO_FULL)
 # The gate as it ships, whose cost the figures are about.
-SHIPPED = GRPCIO_FULL
+SHIPPED = WIRE_FULL

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -20,11 +21,19 @@ class Call:
     spoofed_headers: tuple[str, ...]
     """`x-tollkeeper-*` headers that the client sent."""
     path: str
-    method: str
-    client_address: str
     request_id: str
     is_grpc: bool
     metric: str
     units: int
     scope: str
     """What the route asks of the key; empty: nothing."""
+    attributes: Any = field(compare=False)
+    """Envoy's own words, for what only a log asks."""
+
+    @property
+    def method(self) -> str:
+        return str(self.attributes.request.http.method)
+
+    @property
+    def client_address(self) -> str:
+        return str(self.attributes.source.address.socket_address.address)

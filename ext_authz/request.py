@@ -47,13 +47,12 @@ def read_call(raw: bytes) -> Call:
         # Looked for in the whole message first: hardly any has one.
         spoofed_headers=_spoofed(http) if _OWN_HEADER_SIGN in raw else (),
         path=path,
-        method=http.method,
-        client_address=attributes.source.address.socket_address.address,
         request_id=request_id[:_REQUEST_ID_LENGTH_MAX],
         is_grpc=content_type.startswith("application/grpc"),
         metric=extensions.get("metric", "api_calls"),
         units=_units(extensions.get("units", "1")),
         scope=extensions.get("scope", ""),
+        attributes=attributes,
     )
 
 

@@ -17,6 +17,8 @@ _PATH_LENGTH_MAX = 16_384
 # them before it asks; other gateways may not. Dots count as segments of their own only.
 _AMBIGUOUS = re.compile(r"//|\\|%2f|%5c|%00|(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 _NOWHERE = re.compile(r"[\x00#]")
+# Most paths have none of the signs that the two look for, query included.
+_SUSPICIOUS = re.compile(r"[\x00#\\%.]|//")
 
 
 def screen(call: Call, decision_id: str) -> Credential | Denied:
@@ -40,6 +42,8 @@ def _credential(call: Call) -> Credential | None:
 
 def path_is_ambiguous(path: str) -> bool:
     """Whether two readers may take the path for different ones."""
+    if len(path) <= _PATH_LENGTH_MAX and _SUSPICIOUS.search(path) is None:
+        return False
     return (
         len(path) > _PATH_LENGTH_MAX
         or _NOWHERE.search(path) is not None

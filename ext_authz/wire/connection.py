@@ -190,6 +190,7 @@ class Connection(asyncio.Protocol):
         offset, end = 0, len(buffer)
         if not self._greeted:
             offset = self._greet(buffer)
+        streams = self._streams
         while end - offset >= frames.HEADER_LENGTH and self._greeted:
             length = buffer[offset] << 16 | buffer[offset + 1] << 8 | buffer[offset + 2]
             if length > limits.FRAME_BYTES_MAX:
@@ -200,8 +201,20 @@ class Connection(asyncio.Protocol):
                 break
             kind, flags = buffer[offset + 3], buffer[offset + 4]
             stream_id = int.from_bytes(buffer[offset + 5 : start], "big") & _STREAM_ID_MASK
-            self._frame(kind, flags, stream_id, buffer[start:stop])
             offset = stop
+            # The two frames of an ordinary call, whole and plain, take the short way.
+            if self._block is None and self._settled:
+                if kind == frames.HEADERS and flags == frames.END_HEADERS:
+                    self._begin(stream_id, buffer[start:stop], ends_stream=False)
+                    continue
+                if kind == frames.DATA and flags == frames.END_STREAM:
+                    stream = streams.get(stream_id)
+                    if stream is not None and stream.body is None and not stream.complete:
+                        self._count_received(stream, length)
+                        stream.complete = True
+                        self._call(stream, buffer[start:stop])
+                        continue
+            self._frame(kind, flags, stream_id, buffer[start:stop])
             if self._transport is None or self._transport.is_closing():
                 break
         return offset
@@ -216,21 +229,10 @@ class Connection(asyncio.Protocol):
         return length
 
     def _frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
-        if self._block is not None:
-            # Nothing may stand between the parts of a header block (section 6.10).
-            if kind != frames.CONTINUATION or stream_id != self._block.stream_id:
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "expected CONTINUATION")
-        elif kind == frames.HEADERS and flags == frames.END_HEADERS and self._settled:
-            # The two frames of an ordinary call, whole and plain, take the short way.
-            self._begin(stream_id, payload, ends_stream=False)
-            return
-        elif kind == frames.DATA and flags == frames.END_STREAM:
-            stream = self._streams.get(stream_id)
-            if stream is not None and stream.body is None and not stream.complete:
-                self._count_received(stream, len(payload))
-                stream.complete = True
-                self._call(stream, payload)
-                return
+        block = self._block
+        # Nothing may stand between the parts of a header block (section 6.10).
+        if block and (kind != frames.CONTINUATION or stream_id != block.stream_id):
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "expected CONTINUATION")
         if not self._settled and kind != frames.SETTINGS:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "expected SETTINGS")
         handler = self._frame_handlers.get(kind)
