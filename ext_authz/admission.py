@@ -34,14 +34,14 @@ class Admission:
         opening = openings.get(cost)
         if opening is None:
             opening = openings[cost] = _opening(record.tenant, *cost, "EVALSHA", _SHA1)
-        self._link.send(opening + bulk(_charge(record, call, decision_id)), asker)
+        self._link.send(opening + bulk(charge_line(record, call, decision_id)), asker)
 
     def ask_with_script(
         self, record: KeyRecord, call: Call, decision_id: str, asker: Asker
     ) -> None:
         """As `ask`, of a Redis that has forgotten its scripts: it said NOSCRIPT, and ran none."""
         opening = _opening(record.tenant, call.metric, call.units, "EVAL", SCRIPT)
-        self._link.send(opening + bulk(_charge(record, call, decision_id)), asker)
+        self._link.send(opening + bulk(charge_line(record, call, decision_id)), asker)
 
 
 def understand(reply: list[Any], record: KeyRecord, call: Call, decision_id: str) -> Decision:
@@ -86,7 +86,7 @@ def _opening(tenant: TenantRecord, metric: str, units: int, verb: str, script: s
     return complete[: -len(bulk(b""))]
 
 
-def _charge(record: KeyRecord, call: Call, decision_id: str) -> bytes:
+def charge_line(record: KeyRecord, call: Call, decision_id: str) -> bytes:
     """One line for the charge stream; the request id stands last, it may hold anything."""
     return (
         f"{decision_id} {record.tenant.tenant_id} {record.key_id} {call.metric} {call.units} "

@@ -9,21 +9,18 @@ from tests.support.running import until_async
 if TYPE_CHECKING:
     from tests.integration.courier.site import Site
 
+AT = 1_763_640_000_000_000
 SOUND: dict[str, str | bytes | int] = {
-    "charge": "dec_1",
-    "tenant": "tn_00000000000000000000",
-    "key": "key_1",
-    "metric": "api_calls",
-    "units": 1,
-    "at": 1_763_640_000_000_000,
-    "request": "",
+    "at": AT,
+    "call": "dec_1 tn_00000000000000000000 key_1 api_calls 1 request 1",
 }
 MALFORMED: list[dict[str, str | bytes | int]] = [
     {"hello": "world"},
-    SOUND | {"units": "many"},
-    SOUND | {"units": 10**30},
+    SOUND | {"call": "dec_1 tn_1"},
+    SOUND | {"call": "dec_1 tn_1 key_1 api_calls many request"},
+    SOUND | {"call": f"dec_1 tn_1 key_1 api_calls {10**30} request"},
     SOUND | {"at": 10**30},
-    SOUND | {"tenant": b"\xff\xfe"},
+    SOUND | {"call": b"\xff\xfe"},
 ]
 
 
@@ -40,8 +37,16 @@ async def test_a_charge_that_the_ledger_refuses_is_buried_beside_its_neighbours(
         await site.until_all_carried(customer)
 
     [dead] = await site.dead(customer.partition)
-    written = {name.encode(): str(value).encode() for name, value in SOUND.items()}
-    assert dead == written | {b"why": b"unknown_tenant"}
+    assert dead == {
+        b"charge": b"dec_1",
+        b"tenant": b"tn_00000000000000000000",
+        b"key": b"key_1",
+        b"metric": b"api_calls",
+        b"units": b"1",
+        b"at": str(AT).encode(),
+        b"request": b"request 1",
+        b"why": b"unknown_tenant",
+    }
     assert await site.booked(customer) == (2, 2)
 
 

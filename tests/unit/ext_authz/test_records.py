@@ -67,7 +67,7 @@ def test_a_metric_that_is_not_sold_has_no_unit() -> None:
     assert tenant.limit("teapots") == 0
 
 
-@pytest.mark.parametrize("field", TENANT.keys() - {"limit:api_calls", "included:api_calls"})
+@pytest.mark.parametrize("field", [name for name in TENANT if ":" not in name])
 def test_a_record_that_lacks_a_field_is_no_record(field: str) -> None:
     with pytest.raises(KeyError):
         TenantRecord.from_fields("tn_1", 17, {k: v for k, v in TENANT.items() if k != field})
