@@ -114,7 +114,8 @@ def changes(
     """How to change a customer, and how the gate shows that it knows."""
 
     async def is_standard() -> bool:
-        return (await site.gate.decide(customer)).identity.plan == "standard"
+        decision = await site.gate.decide(customer)
+        return isinstance(decision, Allowed) and decision.record.tenant.plan == "standard"
 
     return {
         "key revoked": (

@@ -16,7 +16,7 @@ def test_it_has_733_bytes_and_15_headers() -> None:
 
 def test_its_one_credential_is_the_key() -> None:
     key = credential(7).text
-    assert read_call(check_request(key)).credentials == (key.encode(),)
+    assert read_call(check_request(key).SerializeToString()).credentials == (key.encode(),)
 
 
 def test_message_announces_its_length() -> None:
