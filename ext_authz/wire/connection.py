@@ -24,9 +24,9 @@ from ext_authz.wire.sender import Sender
 from ext_authz.wire.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    Methods = dict[str, Callable[[bytes, Stream], None]]
+    Methods = Mapping[str, Callable[[bytes, Stream], None]]
 
 log = structlog.get_logger(__name__)
 

@@ -45,7 +45,7 @@ async def serve_wire(
     """
     health = Health(services)
     connections: set[Connection] = set()
-    everything = methods | health.methods
+    everything = {**methods, **health.methods}
     server = await _listen(listen, lambda: Connection(everything, connections), tls)
     watching = asyncio.ensure_future(_watch(connections))
     log.info("listening", address=listen, transport="wire")
