@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 OWN_HEADER_PREFIX = "x-tollkeeper-"
 API_KEY_HEADER = "x-api-key"
 API_KEY_PARAMETER = "api_key"
+# As many as a request may carry before it is refused for carrying more than one.
+_KEY_CARRIERS = (API_KEY_HEADER,)
 _PARAMETER_SIGN = f"{API_KEY_PARAMETER}="
 _OWN_HEADER_SIGN = OWN_HEADER_PREFIX.encode()
 # A wrong route configuration must not reserve a tenant's whole quota in one call.
 _UNITS_MAX = 1_000_000_000
+# As in the plan catalogue.
+_METRIC_LENGTH_MAX = 64
 # Long enough for any proxy's id; a longer one is somebody filling our stream.
 _REQUEST_ID_LENGTH_MAX = 128
 
@@ -32,49 +36,66 @@ def read_call(raw: bytes) -> Call:
     attributes = external_auth_pb2.CheckRequest.FromString(raw).attributes
     http = attributes.request.http
     path = http.path
-    bearer, keys, request_id, content_type = _headers(http)
-    credentials, carriers = keys, (API_KEY_HEADER,) * len(keys)
+    joined = http.headers
+    bearer, keys, spoofed, request_id, content_type = (
+        _joined_headers(joined, raw) if joined else _raw_headers(http.header_map.headers)
+    )
+    credentials, carriers = keys, _KEY_CARRIERS[: len(keys)]
     if bearer:
-        credentials, carriers = (*bearer, *keys), (*("authorization",) * len(bearer), *carriers)
+        credentials = (*bearer, *keys)
+        carriers = (*("authorization",) * len(bearer), *carriers)
     parameters: tuple[bytes, ...] = ()
     if _PARAMETER_SIGN in path:
         parameters = tuple(value for name, value in _query(path) if name == API_KEY_PARAMETER)
+        credentials = (*credentials, *parameters)
+    metric, units, scope = "api_calls", 1, ""
     extensions = attributes.context_extensions
+    if extensions:
+        metric = _metric(extensions.get("metric", metric))
+        units = _units(extensions.get("units", "1"))
+        scope = extensions.get("scope", "")
     return Call(
-        credentials=(*credentials, *parameters) if parameters else credentials,
-        credential_carriers=carriers,
-        credential_parameters=(API_KEY_PARAMETER,) if parameters else (),
-        # Looked for in the whole message first: hardly any has one.
-        spoofed_headers=_spoofed(http) if _OWN_HEADER_SIGN in raw else (),
-        path=path,
-        request_id=request_id[:_REQUEST_ID_LENGTH_MAX],
-        is_grpc=content_type.startswith("application/grpc"),
-        metric=extensions.get("metric", "api_calls"),
-        units=_units(extensions.get("units", "1")),
-        scope=extensions.get("scope", ""),
-        attributes=attributes,
+        credentials,
+        carriers,
+        (API_KEY_PARAMETER,) if parameters else (),
+        spoofed,
+        path,
+        request_id[:_REQUEST_ID_LENGTH_MAX],
+        content_type.startswith("application/grpc"),
+        metric,
+        units,
+        scope,
+        attributes,
     )
 
 
-def _headers(http: Any) -> tuple[tuple[bytes, ...], tuple[bytes, ...], str, str]:
-    """Bearer tokens, API keys, request id and content type.
+_Headers = tuple[tuple[bytes, ...], tuple[bytes, ...], tuple[str, ...], str, str]
+"""Bearer tokens, API keys, forged headers, request id, content type."""
 
-    With `encode_raw_headers` Envoy fills `header_map`, where duplicates are kept, else `headers`,
-    where they are joined.
-    """
-    joined = http.headers
-    if joined:
-        key, authorization = joined.get(API_KEY_HEADER), joined.get("authorization")
-        return (
-            () if authorization is None else _bearer(authorization.encode()),
-            () if key is None else (key.strip().encode(),),
-            joined.get("x-request-id", ""),
-            joined.get("content-type", ""),
-        )
+
+def _joined_headers(headers: Any, raw: bytes) -> _Headers:
+    """Envoy's usual form: a map, where duplicates are joined."""
+    key, authorization = headers.get(API_KEY_HEADER), headers.get("authorization")
+    spoofed: tuple[str, ...] = ()
+    # Looked for in the whole message first: hardly any has one.
+    if _OWN_HEADER_SIGN in raw:
+        spoofed = tuple(name for name in headers if name.startswith(OWN_HEADER_PREFIX))
+    return (
+        () if authorization is None else _bearer(authorization.encode()),
+        () if key is None else (key.strip().encode(),),
+        spoofed,
+        headers.get("x-request-id", ""),
+        headers.get("content-type", ""),
+    )
+
+
+def _raw_headers(headers: Any) -> _Headers:
+    """With `encode_raw_headers`: a list, where duplicates are kept."""
     bearer: tuple[bytes, ...] = ()
     keys: tuple[bytes, ...] = ()
+    spoofed: tuple[str, ...] = ()
     request_id = content_type = ""
-    for header in http.header_map.headers:
+    for header in headers:
         name = header.key
         if name == API_KEY_HEADER:
             keys += (_value(header).strip(),)
@@ -84,7 +105,9 @@ def _headers(http: Any) -> tuple[tuple[bytes, ...], tuple[bytes, ...], str, str]
             request_id = _value(header).decode("ascii", "replace")
         elif name == "content-type":
             content_type = _value(header).decode("ascii", "replace")
-    return bearer, keys, request_id, content_type
+        elif name.startswith(OWN_HEADER_PREFIX):
+            spoofed += (name,)
+    return bearer, keys, spoofed, request_id, content_type
 
 
 def _value(header: Any) -> bytes:
@@ -98,16 +121,17 @@ def _bearer(authorization: bytes) -> tuple[bytes, ...]:
     return (token.strip(),) if scheme.lower() == b"bearer" else ()
 
 
-def _spoofed(http: Any) -> tuple[str, ...]:
-    names = [header.key for header in http.header_map.headers] or list(http.headers)
-    return tuple(name for name in names if name.startswith(OWN_HEADER_PREFIX))
-
-
 def _query(path: str) -> Iterator[tuple[str, bytes]]:
     # Never urlsplit: it takes "//admin/users" for a host.
     for part in path.partition("?")[2].split("&"):
         name, _, value = part.partition("=")
         yield name, value.encode()
+
+
+def _metric(name: str) -> str:
+    if 0 < len(name) <= _METRIC_LENGTH_MAX:
+        return name
+    raise NoVerdictError(f"route: a metric's name has 1 to {_METRIC_LENGTH_MAX} characters")
 
 
 def _units(text: str) -> int:

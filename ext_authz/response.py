@@ -34,6 +34,9 @@ _IDENTITY_HEADERS = frozenset({TENANT_HEADER, PLAN_HEADER, KEY_HEADER})
 # both the old and the new field are always set.
 _OVERWRITE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 
+# Six numbers of 64 bits, the words between them, and a metric's name, which the catalogue bounds.
+LIMITS_VALUE_BYTES_MAX = 512
+
 _FIELDS = external_auth_pb2.CheckResponse.DESCRIPTOR.fields_by_name
 _OK_FIELD = _FIELDS["ok_response"].number
 _CALLER_HEADERS_FIELD = external_auth_pb2.OkHttpResponse.DESCRIPTOR.fields_by_name[
@@ -70,32 +73,47 @@ def _allow(call: Call, allowed: Allowed, *, legacy: bool) -> bytes:
         alike = record.answers[kind] = _alike(call, allowed)
     before, between, after = alike
     decision_id = allowed.decision_id.encode()
-    changing = _limits_option(allowed, call.metric)
-    if legacy:
-        limits = limits_of(allowed, call.metric)
-        for name, value in rate_limit_headers(limits, legacy=True)[2:]:
-            changing += _header_option(name, value)
-    return b"".join(
-        (before, decision_id, between, decision_id, after, delimited(_OK_FIELD, changing))
+    value = _limits_value(allowed, call.metric)
+    parts: tuple[bytes, ...] = (
+        before,
+        decision_id,
+        between,
+        decision_id,
+        after,
+        _LIMITS_OPENINGS[len(value)],
+        value,
+        _OVERWRITE_FIELDS,
     )
+    if legacy:
+        headers = rate_limit_headers(limits_of(allowed, call.metric), legacy=True)[2:]
+        options = b"".join(_header_option(name, text.encode()) for name, text in headers)
+        parts = (*parts, delimited(_OK_FIELD, options))
+    return b"".join(parts)
 
 
-def _limits_option(allowed: Allowed, metric: str) -> bytes:
+def _limits_value(allowed: Allowed, metric: str) -> bytes:
     """The `RateLimit` header, as `limits_value(limits_of(allowed, metric))` would have it."""
     tenant, full_after = allowed.record.tenant, allowed.burst_full_after
     interval = tenant.burst_interval
-    value = (
-        f'"burst";r={(interval * tenant.burst_capacity - full_after) // interval}'
-        f';t={-(-full_after // 1_000_000)}, "rate";r={allowed.rate_left};t=60'
-    )
+    burst_left = (interval * tenant.burst_capacity - full_after) // interval
+    burst_seconds = -(-full_after // 1_000_000)
     included = tenant.included.get(metric, 0)
-    if included >= 0:
-        left = included - allowed.used
-        now = allowed.now
-        end = tenant.period_end if now < tenant.period_end else tenant.next_period_end
-        value += f', "{metric}";r={max(left, 0)};t={-((now - end) // 1_000_000)}'
-    header = _LIMITS_NAME + delimited(2, value.encode())
-    return delimited(_CALLER_HEADERS_FIELD, delimited(1, header) + _OVERWRITE_FIELDS)
+    if included < 0:
+        return b'"burst";r=%d;t=%d, "rate";r=%d;t=60' % (
+            burst_left,
+            burst_seconds,
+            allowed.rate_left,
+        )
+    now, left = allowed.now, included - allowed.used
+    end = tenant.period_end if now < tenant.period_end else tenant.next_period_end
+    return b'"burst";r=%d;t=%d, "rate";r=%d;t=60, "%b";r=%d;t=%d' % (
+        burst_left,
+        burst_seconds,
+        allowed.rate_left,
+        metric.encode(),
+        max(0, left),
+        -((now - end) // 1_000_000),
+    )
 
 
 def limits_of(allowed: Allowed, metric: str) -> list[Limit]:
@@ -141,9 +159,9 @@ def _alike(call: Call, allowed: Allowed) -> tuple[bytes, bytes, bytes]:
     return before, between, after
 
 
-def _header_option(name: str, value: str) -> bytes:
+def _header_option(name: str, value: bytes) -> bytes:
     """One `response_headers_to_add` of OkHttpResponse, as `_set_headers` would write it."""
-    header = delimited(1, name.encode()) + delimited(2, value.encode())
+    header = delimited(1, name.encode()) + delimited(2, value)
     return delimited(_CALLER_HEADERS_FIELD, delimited(1, header) + _OVERWRITE_FIELDS)
 
 
@@ -208,6 +226,12 @@ def _overwrite_fields() -> bytes:
 
 
 _OVERWRITE_FIELDS = _overwrite_fields()
-_LIMITS_NAME = delimited(1, LIMITS_HEADER.encode())
+# What stands before a `RateLimit` value of each length: four nested lengths, counted once.
+_LIMITS_OPENINGS = [
+    delimited(_OK_FIELD, _header_option(LIMITS_HEADER, b"x" * size)).removesuffix(
+        b"x" * size + _OVERWRITE_FIELDS
+    )
+    for size in range(LIMITS_VALUE_BYTES_MAX)
+]
 # Honest callers send one kind, or one per way of sending the key.
 _KINDS_MAX = 16
