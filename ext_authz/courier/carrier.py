@@ -87,6 +87,7 @@ class Carrier:
 
         Raises RedisError or AioRpcError; what was read is kept and tried again.
         """
+        await self._settlements.save()
         await self._read()
         BACKLOG.set(await self._streams.backlog())
         carried = 0

@@ -8,8 +8,17 @@ from typing import Any
 _NAMESPACE = "envoy.filters.http.ext_authz"
 _SERVER_ERROR = 500
 # What Envoy says of a call that never got the gate's answer: it gave up on the gate, or the client
-# went away meanwhile. Others without an answer, unknown routes for one, were never asked about.
-_WITHOUT_VERDICT = ("ext_authz_error", "downstream_remote_disconnect")
+# broke off meanwhile, in one of these ways. Others without an answer, unknown routes for one, were
+# never asked about; taking them all would let anybody fill Redis.
+_WITHOUT_VERDICT = (
+    "ext_authz_error",
+    "downstream_remote_disconnect",
+    "http2.remote_reset",
+    "http2.remote_refuse",
+    "http3.remote_reset",
+    "codec_error",
+    "http1.codec_error",
+)
 # The answer had begun with 200 when the API broke off.
 _BROKE_OFF = "upstream_reset_after_response_started"
 
@@ -37,10 +46,17 @@ def settle(entry: Any) -> Settlement | None:
     if _NAMESPACE in common.metadata.filter_metadata:
         return _settle_verdict(entry, common.metadata.filter_metadata[_NAMESPACE])
     request_id = entry.request.request_id
-    if request_id and entry.response.response_code_details.startswith(_WITHOUT_VERDICT):
+    if request_id and _was_broken_off(entry.response):
         # The gate may have reserved all the same.
         return Settlement("", request_id, units=0, is_correction=True)
     return None
+
+
+def _was_broken_off(response: Any) -> bool:
+    if response.response_code_details:
+        return bool(response.response_code_details.startswith(_WITHOUT_VERDICT))
+    # Nothing to say and no status: it ended before anything began.
+    return not response.response_code.value
 
 
 def _settle_verdict(entry: Any, metadata: Any) -> Settlement | None:

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from prometheus_client import Counter
+
 from ext_authz import keyspace
 
 if TYPE_CHECKING:
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 
 # A confirmation is used within the settle wait, 2 s; a minute covers a stalled reader.
 _CONFIRMATION_TTL_SECONDS = 60.0
+# What may wait for a Redis that is away: some 10 MB, and 20 seconds of a busy gateway.
+_UNSAVED_MAX = 50_000
+
+LOST = Counter(
+    "tollkeeper_courier_settlements_lost_total", "Settlements dropped while Redis was away"
+)
 
 
 class Settlements:
@@ -32,20 +40,25 @@ class Settlements:
         self._redis = redis
         self._monotonic = monotonic
         self._confirmed: OrderedDict[str, float] = OrderedDict()
+        self._unsaved: list[Settlement] = []
 
     async def add(self, settlements: Iterable[Settlement]) -> None:
-        """Remember them. Raises RedisError; then nothing of the batch counts as settled."""
-        batch = list(settlements)
-        corrections = [settlement for settlement in batch if settlement.is_correction]
-        if corrections:
-            pipeline = self._redis.pipeline(transaction=False)
-            for settlement in corrections:
-                if settlement.charge_id:
-                    name, ttl = settlement.charge_id, keyspace.CORRECTION_TTL_SECONDS
-                else:
-                    name, ttl = settlement.request_id, keyspace.NO_VERDICT_TTL_SECONDS
-                pipeline.set(keyspace.correction(name), settlement.units, ex=ttl)
-            await pipeline.execute()
+        """Remember them. Raises RedisError; then they wait for `save`."""
+        self._unsaved += settlements
+        # Of a Redis that stays away for long, the oldest calls are charged as estimated.
+        if (excess := len(self._unsaved) - _UNSAVED_MAX) > 0:
+            del self._unsaved[:excess]
+            LOST.inc(excess)
+        await self.save()
+
+    async def save(self) -> None:
+        """Write what could not be written before. Raises RedisError, and nothing is forgotten."""
+        batch, self._unsaved = self._unsaved, []
+        try:
+            await self._write([settlement for settlement in batch if settlement.is_correction])
+        except BaseException:
+            self._unsaved = batch + self._unsaved
+            raise
         now = self._monotonic()
         for settlement in batch:
             if settlement.charge_id:
@@ -54,6 +67,18 @@ class Settlements:
             now - _CONFIRMATION_TTL_SECONDS
         ):
             self._confirmed.popitem(last=False)
+
+    async def _write(self, corrections: list[Settlement]) -> None:
+        if not corrections:
+            return
+        pipeline = self._redis.pipeline(transaction=False)
+        for settlement in corrections:
+            if settlement.charge_id:
+                name, ttl = settlement.charge_id, keyspace.CORRECTION_TTL_SECONDS
+            else:
+                name, ttl = settlement.request_id, keyspace.NO_VERDICT_TTL_SECONDS
+            pipeline.set(keyspace.correction(name), settlement.units, ex=ttl)
+        await pipeline.execute()
 
     def is_settled(self, reservation: Reservation) -> bool:
         """Whether this courier saw the end of the call."""

@@ -39,6 +39,7 @@ def configure(process: str, settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_without_strangers_tracebacks)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -49,6 +50,18 @@ def configure(process: str, settings: Settings) -> None:
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
     structlog.contextvars.bind_contextvars(process=process)
+
+
+# Who sends garbage to a port gets an answer, and we a line; a traceback would only fill the disk.
+_STRANGERS_FAULTS = ("aiohttp.http_exceptions", "google.protobuf.message")
+
+
+def _without_strangers_tracebacks(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None and type(error).__module__ in _STRANGERS_FAULTS:
+        record.msg, record.args = f"{record.getMessage()}: {type(error).__name__}", ()
+        record.exc_info, record.levelno, record.levelname = None, logging.INFO, "INFO"
+    return True
 
 
 def _json(record: Any, **_: Any) -> str:

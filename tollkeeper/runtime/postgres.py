@@ -65,5 +65,8 @@ async def _connected_pool(
 
 def redacted(url: str) -> str:
     """The URL without user and password, fit for logs."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(not a URL)"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -55,7 +55,7 @@ class RedisServer:
             f"bind {HOST}",
             f"port {self.port}",
             f"requirepass {self.password}",
-            f'dir "{self.data.resolve()}"',
+            f"dir {_quoted(str(self.data.resolve()))}",
             "daemonize no",
             # One second of reservations can be lost with the machine, none with the process.
             "appendonly yes",
@@ -78,11 +78,27 @@ class RedisServer:
             )
 
 
+def _quoted(text: str) -> str:
+    """As redis.conf reads it: in quotes, anything may be written by its code."""
+    plain = (character if character.isalnum() or character in "/._- " else "" for character in text)
+    return (
+        '"'
+        + "".join(
+            kept or "".join(f"\\x{byte:02x}" for byte in character.encode())
+            for kept, character in zip(plain, text, strict=True)
+        )
+        + '"'
+    )
+
+
 async def redis_answers(url: str) -> bool:
     """Whether the server at `url` accepts us and has loaded its data."""
-    client = Redis.from_url(
-        url, socket_timeout=_ANSWER_SECONDS_MAX, socket_connect_timeout=_ANSWER_SECONDS_MAX
-    )
+    try:
+        client = Redis.from_url(
+            url, socket_timeout=_ANSWER_SECONDS_MAX, socket_connect_timeout=_ANSWER_SECONDS_MAX
+        )
+    except (ValueError, TypeError) as error:
+        raise OperatorError(f"not a Redis URL: {error}") from error
     try:
         return bool(await client.ping())
     except (RedisError, OSError, TimeoutError):

@@ -49,6 +49,8 @@ CASES = [
         "credential_malformed",
     ),
     ("header and query", [GOOD], f"/?api_key={OTHER}", "credential_malformed"),
+    ("header and disguised query", [GOOD], f"/?api%5Fkey={OTHER}", "credential_malformed"),
+    ("disguised query", [], f"/?%61pi_key={KEY}", "credential_malformed"),
     ("query twice", [], f"/?api_key={KEY}&api_key={KEY}", "credential_malformed"),
     ("beside a header for the API", [GOOD, ("authorization", "Basic dTpw")], "/", "passed"),
     ("two slashes", [GOOD], "//admin/users", "path_malformed"),
@@ -105,7 +107,7 @@ def test_a_check_without_http_is_a_call_without_credentials() -> None:
     assert result.reason == "credential_missing"
 
 
-@pytest.mark.parametrize("units", ["-1", "1.5", "", "x", "1000000001", "٣"])
+@pytest.mark.parametrize("units", ["-1", "1.5", "", "x", "1000000001", "9" * 5_000, "٣"])
 def test_a_route_that_costs_nonsense_gets_no_verdict(units: str) -> None:
     with pytest.raises(NoVerdictError, match="units must be 0 to 1000000000"):
         read(GOOD, extensions={"units": units})

@@ -62,6 +62,17 @@ CASES = [
         entry(None, 0, details="downstream_remote_disconnect"),
         Settlement("", "r-1", 0, is_correction=True),
     ),
+    (
+        "the caller reset its stream while the gate was asked",
+        entry(None, 0, details="http2.remote_reset"),
+        Settlement("", "r-1", 0, is_correction=True),
+    ),
+    (
+        "the caller broke off, and Envoy has nothing to say",
+        entry(None, 0, details=""),
+        Settlement("", "r-1", 0, is_correction=True),
+    ),
+    ("refused before it was asked", entry(None, 400, details=""), None),
     ("no verdict, no request id", entry(None, 503, details="ext_authz_error", request_id=""), None),
     ("a route that does not exist", entry(None, 404, details="route_not_found"), None),
     ("a route that the gate does not guard", entry(None, 200), None),
