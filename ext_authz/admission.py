@@ -13,7 +13,7 @@ from ext_authz.redis.resp import bulk, command
 if TYPE_CHECKING:
     from ext_authz.call import Call
     from ext_authz.records import KeyRecord, TenantRecord
-    from ext_authz.redis.link import Link
+    from ext_authz.redis.masters import Masters
     from ext_authz.redis.pipeline import Asker
 
 SCRIPT = scripts.source("admit")
@@ -24,8 +24,8 @@ _ALLOWED, _BURST, _RATE = 0, 1, 2
 class Admission:
     """Holds calls against the limits that all gates share."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, masters: Masters) -> None:
+        self._masters = masters
 
     def ask(self, record: KeyRecord, call: Call, decision_id: str, asker: Asker) -> None:
         """Send the question; `understand` reads the answer."""
@@ -34,14 +34,16 @@ class Admission:
         opening = openings.get(cost)
         if opening is None:
             opening = openings[cost] = _opening(record.tenant, *cost, "EVALSHA", _SHA1)
-        self._link.send(opening + bulk(charge_line(record, call, decision_id)), asker)
+        data = opening + bulk(charge_line(record, call, decision_id))
+        self._masters.send(data, asker, record.tenant.partition)
 
     def ask_with_script(
         self, record: KeyRecord, call: Call, decision_id: str, asker: Asker
     ) -> None:
         """As `ask`, of a Redis that has forgotten its scripts: it said NOSCRIPT, and ran none."""
         opening = _opening(record.tenant, call.metric, call.units, "EVAL", SCRIPT)
-        self._link.send(opening + bulk(charge_line(record, call, decision_id)), asker)
+        data = opening + bulk(charge_line(record, call, decision_id))
+        self._masters.send(data, asker, record.tenant.partition)
 
 
 def understand(reply: list[Any], record: KeyRecord, call: Call, decision_id: str) -> Decision:

@@ -45,16 +45,23 @@ class _Nobody:
         pass
 
 
-_NOBODY = _Nobody()
+NOBODY = _Nobody()
 
 
 class Pipeline(asyncio.Protocol):
-    def __init__(self, timeout_seconds: float, lost: Callable[[Pipeline], None]) -> None:
+    def __init__(
+        self,
+        timeout_seconds: float,
+        lost: Callable[[Pipeline], None],
+        complained: Callable[[Pipeline, str], None],
+    ) -> None:
+        """`lost`: the connection has ended. `complained`: an answer was this error."""
         self._loop = asyncio.get_running_loop()
         self._timeout_seconds = timeout_seconds
         self._lost = lost
+        self._complained = complained
         self._transport: asyncio.Transport | None = None
-        self._reader = hiredis.Reader()
+        self._reader = hiredis.Reader(replyError=self._error)
         self._waiting: deque[tuple[float, Asker]] = deque()
         self._out: list[bytes] = []
         self._watch: asyncio.TimerHandle | None = None
@@ -74,7 +81,12 @@ class Pipeline(asyncio.Protocol):
             if self._watch is None:
                 self._watch = self._loop.call_later(self._timeout_seconds, self._look)
 
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
     def close(self) -> None:
+        """Give the connection up, and tell all that wait."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -92,7 +104,7 @@ class Pipeline(asyncio.Protocol):
         self._out.clear()
         why = f"connection lost: {exc}" if exc else "connection lost"
         for _, asker in waiting:
-            asker.unanswered(why)
+            _tell(asker, why)
         self._lost(self)
 
     def data_received(self, data: bytes) -> None:
@@ -108,10 +120,15 @@ class Pipeline(asyncio.Protocol):
                 except Exception:
                     # One asker's mistake must not cost the others their answers.
                     log.exception("an answer of Redis was not understood")
-                    asker.unanswered("not understood")
+                    _tell(asker, "not understood")
         except (hiredis.ProtocolError, IndexError):
             # Neither an answer nor a question fits any more; all that wait are told.
             self.close()
+
+    def _error(self, text: str) -> hiredis.ReplyError:
+        """Called by the parser, so that answers that are no errors pay nothing for it."""
+        self._complained(self, text)
+        return hiredis.ReplyError(text)
 
     # Deadlines ------------------------------------------------------------------------------------
 
@@ -122,19 +139,30 @@ class Pipeline(asyncio.Protocol):
 
     def _look(self) -> None:
         """Tell those who have waited long enough; they stand in the order in which they came."""
-        self._watch = None
+        # `_watch` stays set meanwhile: who is told may send again, and must not start a second one.
         now = self._loop.time()
         waiting = self._waiting
         if waiting and now - waiting[0][0] > _SILENCE_SECONDS_MAX:
+            self._watch = None
             self.close()
             return
         late = now - self._timeout_seconds
         while self._told < len(waiting) and waiting[self._told][0] <= late:
             sent_at, asker = waiting[self._told]
-            waiting[self._told] = (sent_at, _NOBODY)
+            waiting[self._told] = (sent_at, NOBODY)
             self._told += 1
-            asker.unanswered("no answer in time")
-        if waiting:
+            _tell(asker, "no answer in time")
+        if not waiting:
+            self._watch = None
+        else:
             nearest = waiting[min(self._told, len(waiting) - 1)][0] + self._timeout_seconds
             delay = max(nearest - now, self._timeout_seconds / 4)
             self._watch = self._loop.call_later(delay, self._look)
+
+
+def _tell(asker: Asker, why: str) -> None:
+    try:
+        asker.unanswered(why)
+    except Exception:
+        # As above: the others must hear too.
+        log.exception("somebody could not be told that there is no answer")
