@@ -31,7 +31,9 @@ def render_command(
     admin: Annotated[str, typer.Option(help="Envoy's admin, on loopback.")] = _DEFAULT.admin,
     ext_authz: Annotated[
         list[str] | None,
-        typer.Option(help="A worker; once per worker.", show_default=_DEFAULT.ext_authz[0]),
+        typer.Option(
+            help="A worker, or unix:/PATH; once per worker.", show_default=_DEFAULT.ext_authz[0]
+        ),
     ] = None,
     courier: Annotated[str, typer.Option(help="Where access log entries go.")] = _DEFAULT.courier,
     api: Annotated[str, typer.Option(help="The API that is sold.")] = _DEFAULT.api,
@@ -39,7 +41,7 @@ def render_command(
         int, typer.Option(help="How many proxies of yours stand before Envoy.")
     ] = _DEFAULT.xff_num_trusted_hops,
 ) -> None:
-    """Render Envoy's configuration; every address is IP:PORT."""
+    """Render Envoy's configuration; every address is IP:PORT, of a worker also unix:/PATH."""
     text = render(
         Gateway(
             listen=listen,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from tollkeeper.runtime.settings import Settings
 
@@ -23,12 +23,30 @@ CheckConfig = Annotated[
 ]
 
 
-def ext_authz(*, check_config: CheckConfig = False) -> None:
-    """Decide about requests: what Envoy asks."""
+def ext_authz(
+    *,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes, one port or Unix socket each (TOLLKEEPER_WORKERS, else 1).",
+            show_default=False,
+        ),
+    ] = None,
+    transport: Annotated[
+        str | None,
+        typer.Option(
+            help="wire or grpcio, the reference (TOLLKEEPER_TRANSPORT, else wire).",
+            show_default=False,
+        ),
+    ] = None,
+    check_config: CheckConfig = False,
+) -> None:
+    """Decide about requests: what Envoy asks. SIGHUP renews several workers one by one."""
     from ext_authz.server import serve  # noqa: PLC0415
     from ext_authz.settings import ExtAuthzSettings  # noqa: PLC0415
 
-    _run("ext-authz", ExtAuthzSettings, serve, check_config=check_config)
+    given = {"workers": workers, "transport": transport}
+    _run("ext-authz", ExtAuthzSettings, serve, check_config=check_config, given=given)
 
 
 def courier(*, check_config: CheckConfig = False) -> None:
@@ -84,11 +102,14 @@ def _run(
     serve: Callable[[S, asyncio.Event], Awaitable[None]],
     *,
     check_config: bool,
+    given: Mapping[str, Any] | None = None,
 ) -> None:
+    """`given` are options of the command line, None where not used; they go before variables."""
     from tollkeeper.runtime import logs  # noqa: PLC0415
     from tollkeeper.runtime.lifecycle import run  # noqa: PLC0415
 
-    settings = settings_class.read()
+    options = {name: value for name, value in (given or {}).items() if value is not None}
+    settings = settings_class.read(**options)
     if check_config:
         typer.echo("OK")
         return

@@ -37,12 +37,14 @@ async def serve_grpc(
     *,
     drain_timeout_seconds: float,
     drain_notice_seconds: float = 0.0,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> AsyncIterator[None]:
-    """Serve on `HOST:PORT` while the block runs, then refuse new calls and finish those in flight.
+    """Serve on `HOST:PORT` or `unix:PATH`, in plaintext without `credentials`.
 
-    Before that, callers that watch the health service have `drain_notice_seconds` to go elsewhere.
-    `register` adds the servicers; `services` are their full names, for health and reflection.
-    Raises OperatorError when the port is taken.
+    After the block it refuses new calls and finishes those in flight; before that, callers that
+    watch the health service have `drain_notice_seconds` to go elsewhere. `register` adds the
+    servicers; `services` are their full names, for health and reflection. Raises OperatorError
+    when the address is taken.
     """
     server = grpc.aio.server(options=_SERVER_OPTIONS)
     register(server)
@@ -52,9 +54,12 @@ async def serve_grpc(
         [*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server
     )
     try:
-        server.add_insecure_port(listen)
+        if credentials is None:
+            server.add_insecure_port(listen)
+        else:
+            server.add_secure_port(listen, credentials)
     except RuntimeError as error:
-        raise OperatorError(f"cannot listen on {listen}: is the port in use?") from error
+        raise OperatorError(f"cannot listen on {listen}: is it in use?") from error
     await server.start()
     for name in ("", *services):
         await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)

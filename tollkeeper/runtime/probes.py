@@ -9,7 +9,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from tollkeeper.runtime.errors import OperatorError
-from tollkeeper.runtime.settings import split_address
+from tollkeeper.runtime.settings import split_address, unix_path
+from tollkeeper.runtime.unix_socket import on_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,12 +58,24 @@ def probe_application(readiness: Readiness) -> web.Application:
 
 @asynccontextmanager
 async def serve_http(application: web.Application, listen: str) -> AsyncIterator[None]:
-    """Serve on `HOST:PORT` while the block runs. Raises OperatorError when the port is taken."""
+    """Serve on `HOST:PORT` or `unix:PATH` while the block runs.
+
+    Raises OperatorError when the address is not to be had.
+    """
+    async with on_address(listen, _http(application, listen)):
+        yield
+
+
+@asynccontextmanager
+async def _http(application: web.Application, listen: str) -> AsyncIterator[None]:
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
-    host, port = split_address(listen)
+    path = unix_path(listen)
     try:
-        await web.TCPSite(runner, host, port).start()
+        if path is None:
+            await web.TCPSite(runner, *split_address(listen)).start()
+        else:
+            await web.UnixSite(runner, path).start()
     except OSError as error:
         await runner.cleanup()
         raise OperatorError(f"cannot listen on {listen}: {error.strerror}") from error

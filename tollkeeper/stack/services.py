@@ -56,9 +56,11 @@ class Services:
         )
 
     def ext_authz(self, name: str) -> Part:
+        """One worker: the stack itself is the parent, and restarts each."""
         return self._service(
             name,
             "ext-authz",
+            TOLLKEEPER_WORKERS="1",
             TOLLKEEPER_EXT_AUTHZ_LISTEN=self.ports.address(name),
             TOLLKEEPER_EXT_AUTHZ_METRICS_LISTEN=self.ports.probes(name),
             TOLLKEEPER_REDIS_URL=self.redis_url,

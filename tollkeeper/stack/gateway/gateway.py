@@ -18,7 +18,7 @@ _WORKERS_MAX = 100
 
 @dataclass(frozen=True)
 class Gateway:
-    """Addresses are `IP:PORT`; the defaults are those of `tollkeeper up`.
+    """Addresses are `IP:PORT`, a worker's also `unix:/PATH`; the defaults are those of `up`.
 
     Raises OperatorError that names every fault at once.
     """
@@ -45,7 +45,7 @@ class Gateway:
             ("api", self.api),
         ]
         for name, address in addresses:
-            fault = address_fault(address)
+            fault = address_fault(address, unix=name == "ext-authz")
             if fault:
                 yield f"{name} {address!r} {fault}"
         if not address_fault(self.admin) and not is_loopback(self.admin):
