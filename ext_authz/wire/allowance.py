@@ -1,4 +1,4 @@
-"""How many frames without use a peer may send: a token bucket."""
+"""How much work without use a peer may cause: a token bucket that calls fill too."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Allowance:
         self._left = burst
         self._at = monotonic()
 
-    def take(self) -> bool:
-        """False when the peer has had more than its share."""
+    def take(self, amount: float, earned: float) -> bool:
+        """False when the peer has had more than its share. `earned` is added first."""
         now = self._monotonic()
-        self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
+        refill = (now - self._at) * self._per_second + earned
+        self._left = min(self._burst, self._left + refill) - amount
         self._at = now
-        self._left -= 1
         return self._left >= 0

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _UNIT_SECONDS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+_LENGTH_DIGITS_MAX = 19
 _PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path"})
 _REQUIRED = frozenset({b":method", b":scheme", b":path"})
 _CONNECTION_SPECIFIC = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
 )
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+# Section 8.2.1: what could end a line, and space at the ends.
+_BAD_VALUE = re.compile(rb"[\x00\r\n]|\A[ \t]|[ \t]\Z")
+_GRPC = re.compile(rb"application/grpc(?:[+;].*)?", re.IGNORECASE)
 
 
 class MalformedHeadError(Exception):
@@ -34,6 +38,10 @@ class Head:
     content_length: int | None
     http_status: int
     """200, or why this is no gRPC request."""
+
+
+# Not decoded to its end; of a call only the refusal matters.
+TOO_LARGE = Head(path="", timeout_seconds=math.inf, content_length=None, http_status=431)
 
 
 def read_head(fields: Iterable[tuple[bytes, bytes]]) -> Head:
@@ -65,7 +73,7 @@ def check_trailers(fields: Iterable[tuple[bytes, bytes]]) -> None:
 
 
 def _check_field(name: bytes, value: bytes) -> None:
-    if not _NAME.fullmatch(name) or name in _CONNECTION_SPECIFIC:
+    if not _NAME.fullmatch(name) or name in _CONNECTION_SPECIFIC or _BAD_VALUE.search(value):
         raise MalformedHeadError
     if name == b"te" and value != b"trailers":
         raise MalformedHeadError
@@ -83,7 +91,8 @@ def _timeout_seconds(value: bytes | None) -> float:
 def _content_length(value: bytes | None) -> int | None:
     if value is None:
         return None
-    if not value.isdigit():
+    # More digits than any length has; Python refuses to read thousands of them.
+    if not value.isdigit() or len(value) > _LENGTH_DIGITS_MAX:
         raise MalformedHeadError
     return int(value)
 
@@ -91,4 +100,4 @@ def _content_length(value: bytes | None) -> int | None:
 def _http_status(method: bytes, content_type: bytes) -> int:
     if method != b"POST":
         return 405
-    return 200 if content_type.startswith(b"application/grpc") else 415
+    return 200 if _GRPC.fullmatch(content_type) else 415

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _WATCH_SECONDS = 1.0
+# Looking at thousands of them at once would be felt by the calls of all.
+_WATCHED_PER_TURN = 200
 _DRAIN_POLL_SECONDS = 0.01
 # Connections that wait to be accepted; Envoy opens one per worker thread, attackers thousands.
 _BACKLOG = 1_024
@@ -79,9 +81,10 @@ async def _watch(connections: set[Connection]) -> None:
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(_WATCH_SECONDS)
-        now = loop.time()
-        for connection in list(connections):
-            connection.abort_if_stalled(now)
+        for number, connection in enumerate(list(connections)):
+            if number % _WATCHED_PER_TURN == 0:
+                await asyncio.sleep(0)
+            connection.check(loop.time())
 
 
 async def _drain(connections: set[Connection], timeout_seconds: float) -> None:
