@@ -23,7 +23,10 @@ class FreePorts:
         share = (last - first) // _WORKERS_MAX
         start = first + worker % _WORKERS_MAX * share
         self._ports = iter(_shuffled(range(start, start + share)))
-        self._bases = iter(_shuffled(range(*_STACK_RANGE, _STACK_STEP)))
+        # Bases are tried when they are used, which is too late to notice that another worker has
+        # just taken the same one: so no two have one in common.
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        self._bases = iter(_shuffled(range(*_STACK_RANGE, _STACK_STEP)[worker::workers]))
 
     def port(self) -> int:
         return next(port for port in self._ports if is_free(port))
