@@ -37,6 +37,8 @@ class ChangeListener:
         self._again = asyncio.Event()
         # When the ping was sent that each of them answered last.
         self._heard: dict[Place, float] = {}
+        # Said once, not ten times a second.
+        self._warned = False
         masters.on_change(self._masters_changed)
 
     async def run(self) -> None:
@@ -67,9 +69,11 @@ class ChangeListener:
                 await pubsub.subscribe(keyspace.CHANGES)
                 await self._listen(place, pubsub)
         except (RedisError, OSError, TimeoutError) as error:
-            log.warning(
-                "changes are not heard; records are not kept", at=str(place), error=str(error)
-            )
+            if not self._warned:
+                self._warned = True
+                log.warning(
+                    "changes are not heard; records are not kept", at=str(place), error=str(error)
+                )
 
     async def _listen(self, place: Place, pubsub: PubSub) -> None:
         """Raises what ends the connection."""
@@ -98,6 +102,7 @@ class ChangeListener:
     def _answered(self, place: Place, pinged_at: float) -> None:
         # After a change of masters this one may no longer be whom the others ask.
         if not self._again.is_set():
+            self._warned = False
             self._heard[place] = pinged_at
             self._cache.trust_until(min(self._heard.values()) + _TRUST_SECONDS)
 

@@ -37,7 +37,11 @@ class ExtAuthzSettings(Settings):
     ext_authz_tls_client_ca: str = Field(
         default="", description="PEM file; when set, Envoy must show a certificate it signed"
     )
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="redis://, unix://, redis+sentinel://host:port,…/service/0 or "
+        "redis+cluster://host:port,…; rediss for TLS: see `ext_authz/redis/url.py`",
+    )
     redis_timeout_seconds: float = Field(
         default=0.05,
         gt=0,

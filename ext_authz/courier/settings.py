@@ -12,7 +12,11 @@ class CourierSettings(Settings):
         default="127.0.0.1:18070", description="gRPC, for Envoy's access log"
     )
     courier_metrics_listen: Address = "127.0.0.1:18170"
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="as the gate's, but no Cluster yet: one command reads the streams of all "
+        "partitions, which a Cluster does not allow",
+    )
     ledger_address: Address = "127.0.0.1:18020"
     settle_wait_seconds: float = Field(
         default=2.0,

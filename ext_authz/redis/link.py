@@ -97,7 +97,9 @@ class Link:
         self._keeping = asyncio.create_task(self._keep())
 
     async def close(self) -> None:
-        self._first.cancel()
+        if not self._first.done():
+            # Who waits for all masters need not wait for this one any more.
+            self._first.set_result(None)
         if self._keeping is not None:
             await end(self._keeping)
         if self._pipeline is not None:

@@ -62,6 +62,8 @@ class ClusterSite:
             "cluster-node-timeout 1000",
             "cluster-replica-validity-factor 0",
             "repl-diskless-sync-delay 0",
+            # Redis 7 shows no replica that has not heard from its master yet.
+            "repl-ping-replica-period 1",
         )
         self.nodes.append(node)
         await node.start()
